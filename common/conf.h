@@ -1,0 +1,69 @@
+/*
+ * conf: the one YAML file of both programs, which may be Smollama's own config.yaml, read against one table.
+ *
+ * conf_table.c lists every key with type, default, range, who uses it and one sentence of help; messages, `--check` and the reference
+ * in docs/ come from it. Reading collects every problem instead of stopping at the first.
+ * Source: contract section 5; Smollama's search order, `.local.yaml` overlay and SMOLLAMA_* variables (facts).
+ */
+#ifndef CONF_H
+#define CONF_H
+
+#include "buf.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct conf;
+
+enum conf_severity { CONF_WARNING, CONF_ERROR };
+struct conf_problem {
+    enum conf_severity severity;
+    char *text; /* "config.yaml:12: cluster.agregation_interval: unknown key; did you mean aggregation_interval?" */
+};
+
+/*
+ * Reads `path`, or with NULL the first of Smollama's search order (none found: defaults, and a warning). Never fails on
+ * bad content: see conf_problems. NULL with errno only when memory ran out. `environment` is getenv unless a test passes its own.
+ */
+struct conf *conf_load(const char *path, char *(*environment)(const char *name));
+/* For tests: from a text, with a made-up file name in its messages. */
+struct conf *conf_load_text(const char *file_name, const char *text, char *(*environment)(const char *name));
+void conf_destroy(struct conf *conf);
+
+const char *conf_path(const struct conf *conf); /* the file read; NULL if none */
+size_t conf_problem_count(const struct conf *conf);
+const struct conf_problem *conf_problem(const struct conf *conf, size_t i);
+bool conf_has_errors(const struct conf *conf);
+/* For checks that span keys (made by the programs): names the file and line of `key`. */
+void conf_report(struct conf *conf, enum conf_severity severity, const char *key, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* Values by dotted key ("mqtt.port"). A key that is not in the table, or of another type, is a bug: assert. Strings are borrowed from conf;
+ * NULL = not set and no default. Durations are in the unit that the table says (seconds). */
+const char *conf_string(const struct conf *conf, const char *key);
+int64_t conf_int(const struct conf *conf, const char *key);
+double conf_double(const struct conf *conf, const char *key);
+bool conf_bool(const struct conf *conf, const char *key);
+bool conf_is_set(const struct conf *conf, const char *key); /* by file or environment, not by default */
+/* Where the value comes from: "config.yaml:12", "SMOLLAMA_MQTT_PORT", "default". */
+const char *conf_origin(const struct conf *conf, const char *key);
+/* Lists of strings, lists of maps (field names given), and maps of strings (field NULL: value; key by conf_list_key). */
+size_t conf_list_len(const struct conf *conf, const char *key);
+const char *conf_list_get(const struct conf *conf, const char *key, size_t i, const char *field);
+const char *conf_list_key(const struct conf *conf, const char *key, size_t i);
+
+/* Effective values with origin, one "key = value  # origin" a line, for `--check`; passwords as "(set)". */
+void conf_print(const struct conf *conf, struct buf *out);
+
+/*
+ * Common command line of both programs: -c FILE, --check, -v/--verbose, --version, --help.
+ * Returns -1 to go on (with *ret_conf loaded, problems logged), or the exit status (0, 64 usage, 78 config).
+ * `check` (may be NULL) adds the program's own checks by conf_report before anything is printed.
+ */
+int conf_main(int argc, char **argv, const char *program, const char *help, void (*check)(struct conf *conf),
+              struct conf **ret_conf);
+/* A secret's file: first line without its end. NULL with errno; malloc'ed. */
+char *conf_read_secret(const char *path);
+
+#endif
