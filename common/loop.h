@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 struct loop;
-struct loop *loop_create(void);        /* NULL with errno */
+struct loop *loop_create(void);        /* NULL with errno; SIGPIPE is ignored from here on */
 void loop_destroy(struct loop *loop);  /* runs what is still closing, then frees */
 /* Until loop_stop() or nothing is left to wait for. */
 void loop_run(struct loop *loop);

@@ -1,0 +1,182 @@
+#include "log.h"
+
+#include "clock.h"
+#include "json.h"
+#include "timestamp.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LINE_MAX_BYTES    2048
+#define LIMIT_INTERVAL_MS 60000
+#define ELLIPSIS          "…"
+#define ELLIPSIS_LEN      (sizeof ELLIPSIS - 1)
+
+/* Atomic because workers may log; the only mutable global of common/. */
+static _Atomic int max_level = LOG_LEVEL_INFO;
+
+static const char *const level_names[] = {
+    [LOG_LEVEL_ERROR] = "error",
+    [LOG_LEVEL_WARNING] = "warning",
+    [LOG_LEVEL_INFO] = "info",
+    [LOG_LEVEL_DEBUG] = "debug",
+};
+
+void log_set_level(enum log_level level)
+{
+    atomic_store_explicit(&max_level, (int)level, memory_order_relaxed);
+}
+
+bool log_level_parse(const char *name, enum log_level *ret_level)
+{
+    for (size_t i = 0; i < sizeof level_names / sizeof *level_names; i++) {
+        if (strcmp(name, level_names[i]) == 0) {
+            *ret_level = (enum log_level)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* One write(2) per line. A short write (full pipe, signal) is finished; any other error leaves nobody to
+ * tell. */
+static void write_line(const char *line, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = write(STDERR_FILENO, line, len);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n <= 0) {
+            return;
+        }
+        line += n;
+        len -= (size_t)n;
+    }
+}
+
+/* Moves `len` back so that it does not end inside a UTF-8 sequence. */
+static size_t whole_characters(const char *text, size_t len)
+{
+    size_t start = len;
+    while (start > 0 && len - start < 3 && ((unsigned char)text[start - 1] & 0xC0) == 0x80) {
+        start--;
+    }
+    if (start == 0) {
+        return len;
+    }
+    uint32_t code_point;
+    unsigned char lead = (unsigned char)text[start - 1];
+    if (lead < 0xC0 || utf8_decode(text + start - 1, len - start + 1, &code_point) > 0) {
+        return len;
+    }
+    return start - 1;
+}
+
+void log_write(enum log_level level, const char *format, ...)
+{
+    if ((int)level > atomic_load_explicit(&max_level, memory_order_relaxed)) {
+        return;
+    }
+    int saved_errno = errno;
+    char line[LINE_MAX_BYTES];
+    char time_text[TIMESTAMP_SIZE];
+    timestamp_format(clock_now().wall_ms, time_text);
+    size_t head = (size_t)snprintf(line, sizeof line, "%s %s ", time_text, level_names[level]);
+    size_t room = sizeof line - head - ELLIPSIS_LEN - 1; /* behind the text: room for … and the line's end */
+
+    va_list arguments;
+    va_start(arguments, format);
+    errno = saved_errno; /* for %m */
+    int wanted = vsnprintf(line + head, room + 1, format, arguments);
+    va_end(arguments);
+    size_t len = head;
+    if (wanted > 0 && (size_t)wanted <= room) {
+        len += (size_t)wanted;
+    } else if (wanted > 0) {
+        len = head + whole_characters(line + head, room);
+        memcpy(line + len, ELLIPSIS, ELLIPSIS_LEN);
+        len += ELLIPSIS_LEN;
+    }
+    /* The last guard of "one line per event": texts of libraries may bring a line end of their own. */
+    for (size_t i = head; i < len; i++) {
+        if (line[i] == '\n' || line[i] == '\r') {
+            line[i] = ' ';
+        }
+    }
+    line[len++] = '\n';
+    write_line(line, len);
+    errno = saved_errno;
+}
+
+/* What a terminal or a reader could take for something else than text: controls, format and bidi characters,
+ * separators of lines and paragraphs, what is invisible, and the tag characters. */
+static bool is_unsafe(uint32_t c)
+{
+    static const struct {
+        uint32_t first, last;
+    } ranges[] = {
+        {0x00, 0x1F},     {0x5C, 0x5C},     {0x7F, 0x9F},     {0xAD, 0xAD},
+        {0x061C, 0x061C}, {0x180E, 0x180E}, {0x200B, 0x200F}, {0x2028, 0x202E},
+        {0x2060, 0x206F}, {0xFEFF, 0xFEFF}, {0xFFF9, 0xFFFB}, {0xE0000, 0xE007F},
+    };
+    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
+        if (c >= ranges[i].first && c <= ranges[i].last) {
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *log_escape(char *buffer, size_t size, const char *text, size_t len)
+{
+    size_t used = 0;
+    size_t in = 0;
+    size_t cut = 0; /* the longest output behind which the ellipsis still fits */
+    while (in < len) {
+        char piece[16];
+        size_t piece_len;
+        uint32_t c;
+        unsigned n = utf8_decode(text + in, len - in, &c);
+        if (n == 0) {
+            piece_len = (size_t)snprintf(piece, sizeof piece, "\\x%02X", (unsigned)(unsigned char)text[in]);
+            n = 1;
+        } else if (is_unsafe(c) && c < 0x80) {
+            piece_len = (size_t)snprintf(piece, sizeof piece, "\\x%02X", (unsigned)c);
+        } else if (is_unsafe(c)) {
+            piece_len = (size_t)snprintf(piece, sizeof piece, "\\u{%X}", (unsigned)c);
+        } else {
+            memcpy(piece, text + in, n);
+            piece_len = n;
+        }
+        if (used + piece_len + 1 > size) {
+            memcpy(buffer + cut, ELLIPSIS, ELLIPSIS_LEN);
+            buffer[cut + ELLIPSIS_LEN] = '\0';
+            return buffer;
+        }
+        memcpy(buffer + used, piece, piece_len);
+        used += piece_len;
+        in += n;
+        if (used + ELLIPSIS_LEN + 1 <= size) {
+            cut = used;
+        }
+    }
+    buffer[used] = '\0';
+    return buffer;
+}
+
+bool log_limit_pass(struct log_limit *limit, int64_t mono_ms, uint64_t *ret_suppressed)
+{
+    if (mono_ms < limit->next_mono_ms) {
+        limit->suppressed++;
+        return false;
+    }
+    *ret_suppressed = limit->suppressed;
+    limit->suppressed = 0;
+    limit->next_mono_ms = mono_ms + LIMIT_INTERVAL_MS;
+    return true;
+}
