@@ -1,0 +1,28 @@
+/*
+ * poller: asks nodes over HTTP while MQTT is silent about them. Source: contract section 2.
+ */
+#ifndef POLLER_H
+#define POLLER_H
+
+#include "cache.h"
+#include "fetch.h"
+
+struct poller;
+struct poller_options {
+    uint32_t interval_ms;       /* cluster.aggregation_interval */
+    uint32_t timeout_ms;        /* cluster.request_timeout: for all four endpoints of one node together */
+    unsigned parallel;          /* nodes at once; 0 = 64 */
+    uint32_t item_limit;        /* limit= for observations and memories */
+    const char *const *allow;   /* CIDRs; count 0 = RFC 1918, 100.64/10, fc00::/7 */
+    size_t allow_count;
+};
+/* `changed` after the cache may have changed. NULL with *ret_error (a bad CIDR is named). */
+struct poller *poller_create(struct loop *loop, struct cache *cache, struct fetch *fetch, const struct poller_options *options,
+                             void (*changed)(void *user), void *user, const char **ret_error);
+/* May the URL be polled as far as its text tells? (Numeric addresses are checked here, names when connecting.) */
+bool poller_url_allowed(const struct poller *poller, const char *url);
+/* Asks this node within the next second, whatever its schedule says; at most once per request_timeout. */
+int poller_poke(struct poller *poller, struct node *node);
+void poller_destroy(struct poller *poller);
+
+#endif

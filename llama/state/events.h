@@ -1,0 +1,31 @@
+/*
+ * events: every change of a node's state or cause, once, numbered. A bounded ring; pure.
+ */
+#ifndef EVENTS_H
+#define EVENTS_H
+
+#include "verdict.h"
+
+#define EVENTS_MAX 1000
+#define REASON_MAX 240 /* bytes of a reason, NUL included */
+
+struct event {
+    uint64_t id;          /* from 1, without gaps */
+    uint64_t revision;    /* of the cache when it was added */
+    int64_t at_wall_ms;
+    char node[NODE_NAME_MAX + 1]; /* "" = the whole cluster (broker) */
+    enum state from, to;
+    enum cause cause;
+    char reason[REASON_MAX];
+};
+
+struct events;
+struct events *events_create(void);
+void events_destroy(struct events *events);
+/* Copies; id is given here and returned. 0 when memory ran out. */
+uint64_t events_add(struct events *events, const struct event *event);
+/* Newest first: NULL begins; NULL ends. */
+const struct event *events_older(const struct events *events, const struct event *than);
+uint64_t events_last_id(const struct events *events);
+
+#endif
