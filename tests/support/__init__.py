@@ -1,0 +1,1 @@
+"""What the tests, the demo and the benches share: simulated nodes, processes, MQTT, HTTP and WebSocket clients."""
