@@ -1,8 +1,8 @@
 /*
  * backoff: how long to wait before the next try; exponential with jitter, pure.
  *
- * Each wait is drawn evenly from [half, whole] of min * 2^attempt, capped at max, so that a thousand agents that lost
- * one broker do not come back in the same second.
+ * Each wait is drawn evenly from [half, whole] of min * 2^attempt, capped at max, so that a thousand agents
+ * that lost one broker do not come back in the same second.
  */
 #ifndef BACKOFF_H
 #define BACKOFF_H

@@ -1,8 +1,9 @@
 /*
  * buf: a growing byte buffer, and JSON written by hand into it.
  *
- * Failure is sticky: after an allocation fails (or `limit` is exceeded) all further calls do nothing and `failed` stays
- * true, so that writers check once, at the end. Embedded; start with BUF_INIT or zeroed memory.
+ * Failure is sticky: after an allocation fails (or `limit` is exceeded) all further calls do nothing and
+ * `failed` stays true, so that writers check once, at the end. Embedded; start with BUF_INIT or zeroed
+ * memory.
  */
 #ifndef BUF_H
 #define BUF_H
@@ -33,14 +34,16 @@ const char *buf_terminate(struct buf *b);
 /* Hands the bytes to the caller (free() them); the buffer is empty afterwards. NULL when failed. */
 char *buf_take(struct buf *b, size_t *ret_len);
 
-/* JSON: a quoted string (control characters, quote and backslash escaped; valid UTF-8 passes; bytes that are not
- * UTF-8 become U+FFFD), numbers, and separators. */
+/* JSON: a quoted string (control characters, quote and backslash escaped; valid UTF-8 passes; bytes that are
+ * not UTF-8 become U+FFFD), numbers, and separators. */
 void buf_json_string(struct buf *b, const char *s, size_t len);
 void buf_json_cstr(struct buf *b, const char *s_or_null); /* NULL writes null */
 void buf_json_int(struct buf *b, int64_t value);
-void buf_json_double(struct buf *b, double value); /* shortest form that reads back; NaN and infinities write null */
+void buf_json_double(struct buf *b,
+                     double value); /* shortest form that reads back; NaN and infinities write null */
 void buf_json_bool(struct buf *b, bool value);
-void buf_json_time(struct buf *b, int64_t wall_ms); /* "2026-01-02T03:04:05.678Z"; TIMESTAMP_NONE writes null */
+void buf_json_time(struct buf *b,
+                   int64_t wall_ms); /* "2026-01-02T03:04:05.678Z"; TIMESTAMP_NONE writes null */
 /* `,` unless the last byte opened an object or array, or is a colon or comma; then "key": */
 void buf_json_key(struct buf *b, const char *key);
 /* `,` by the same rule: before each element of an array. */

@@ -1,8 +1,8 @@
 /*
  * clock: the two times a program needs, injectable for tests.
  *
- * Deadlines and ages are measured on the monotonic clock, which never jumps; what people read is wall-clock UTC.
- * Modules that decide something take a `struct now` as an argument and read no clock themselves.
+ * Deadlines and ages are measured on the monotonic clock, which never jumps; what people read is wall-clock
+ * UTC. Modules that decide something take a `struct now` as an argument and read no clock themselves.
  */
 #ifndef CLOCK_H
 #define CLOCK_H

@@ -11,6 +11,8 @@
 #ifndef JSON_H
 #define JSON_H
 
+#include "utf8.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -91,10 +93,5 @@ const char *json_get_string(const struct cJSON *object, const char *name); /* NU
 bool json_get_int(const struct cJSON *object, const char *name, int64_t min, int64_t max, int64_t *ret_value);
 bool json_get_double(const struct cJSON *object, const char *name, double *ret_value);
 bool json_get_bool(const struct cJSON *object, const char *name, bool *ret_value);
-
-/* UTF-8 by RFC 3629 (no surrogates, nothing overlong, up to U+10FFFF). */
-bool utf8_valid(const char *text, size_t len);
-/* Decodes one code point; its length in bytes (1–4), or 0 if invalid or at the end. */
-unsigned utf8_decode(const char *text, size_t len, uint32_t *ret_code_point);
 
 #endif

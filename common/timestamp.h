@@ -1,8 +1,8 @@
 /*
  * timestamp: the time formats that Smollama nodes use, to and from Unix milliseconds. Pure.
  *
- * Sources: RFC 3339; Python's datetime.isoformat() (naive local time, 0 or 6 fraction digits, or with offset); SQLite's
- * CURRENT_TIMESTAMP ("YYYY-MM-DD HH:MM:SS", UTC); RFC 9110 IMF-fixdate.
+ * Sources: RFC 3339; Python's datetime.isoformat() (naive local time, 0 or 6 fraction digits, or with
+ * offset); SQLite's CURRENT_TIMESTAMP ("YYYY-MM-DD HH:MM:SS", UTC); RFC 9110 IMF-fixdate.
  */
 #ifndef TIMESTAMP_H
 #define TIMESTAMP_H
@@ -11,14 +11,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TIMESTAMP_NONE INT64_MIN /* no time known */
+#define TIMESTAMP_NONE           INT64_MIN /* no time known */
 #define TIMESTAMP_OFFSET_UNKNOWN INT32_MIN
-#define TIMESTAMP_SIZE 32 /* enough for timestamp_format, NUL included */
+#define TIMESTAMP_SIZE           32 /* enough for timestamp_format, NUL included */
 
 /*
- * Parses "YYYY-MM-DD[T ]HH:MM:SS[.fraction][Z|±HH:MM|±HHMM]". A time without zone is local time at `offset_s` seconds east of
- * UTC. Fractions of any length are cut to milliseconds. Years 1970–9999, leap second 60 is taken as 59.999.
- * Returns TIMESTAMP_NONE for anything else, or when the zone is missing and `offset_s` is TIMESTAMP_OFFSET_UNKNOWN.
+ * Parses "YYYY-MM-DD[T ]HH:MM:SS[.fraction][Z|±HH:MM|±HHMM]". A time without zone is local time at `offset_s`
+ * seconds east of UTC. Fractions of any length are cut to milliseconds. Years 1970–9999, leap second 60 is
+ * taken as 59.999. Returns TIMESTAMP_NONE for anything else, or when the zone is missing and `offset_s` is
+ * TIMESTAMP_OFFSET_UNKNOWN.
  */
 int64_t timestamp_parse(const char *text, size_t len, int32_t offset_s);
 /* True if the text is a time of the above form that names no zone. */
