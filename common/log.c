@@ -1,8 +1,8 @@
 #include "log.h"
 
 #include "clock.h"
-#include "json.h"
 #include "timestamp.h"
+#include "utf8.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -59,24 +59,6 @@ static void write_line(const char *line, size_t len)
     }
 }
 
-/* Moves `len` back so that it does not end inside a UTF-8 sequence. */
-static size_t whole_characters(const char *text, size_t len)
-{
-    size_t start = len;
-    while (start > 0 && len - start < 3 && ((unsigned char)text[start - 1] & 0xC0) == 0x80) {
-        start--;
-    }
-    if (start == 0) {
-        return len;
-    }
-    uint32_t code_point;
-    unsigned char lead = (unsigned char)text[start - 1];
-    if (lead < 0xC0 || utf8_decode(text + start - 1, len - start + 1, &code_point) > 0) {
-        return len;
-    }
-    return start - 1;
-}
-
 void log_write(enum log_level level, const char *format, ...)
 {
     if ((int)level > atomic_load_explicit(&max_level, memory_order_relaxed)) {
@@ -98,7 +80,7 @@ void log_write(enum log_level level, const char *format, ...)
     if (wanted > 0 && (size_t)wanted <= room) {
         len += (size_t)wanted;
     } else if (wanted > 0) {
-        len = head + whole_characters(line + head, room);
+        len = head + utf8_cut(line + head, room, room);
         memcpy(line + len, ELLIPSIS, ELLIPSIS_LEN);
         len += ELLIPSIS_LEN;
     }
@@ -113,60 +95,9 @@ void log_write(enum log_level level, const char *format, ...)
     errno = saved_errno;
 }
 
-/* What a terminal or a reader could take for something else than text: controls, format and bidi characters,
- * separators of lines and paragraphs, what is invisible, and the tag characters. */
-static bool is_unsafe(uint32_t c)
-{
-    static const struct {
-        uint32_t first, last;
-    } ranges[] = {
-        {0x00, 0x1F},     {0x5C, 0x5C},     {0x7F, 0x9F},     {0xAD, 0xAD},
-        {0x061C, 0x061C}, {0x180E, 0x180E}, {0x200B, 0x200F}, {0x2028, 0x202E},
-        {0x2060, 0x206F}, {0xFEFF, 0xFEFF}, {0xFFF9, 0xFFFB}, {0xE0000, 0xE007F},
-    };
-    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
-        if (c >= ranges[i].first && c <= ranges[i].last) {
-            return true;
-        }
-    }
-    return false;
-}
-
 const char *log_escape(char *buffer, size_t size, const char *text, size_t len)
 {
-    size_t used = 0;
-    size_t in = 0;
-    size_t cut = 0; /* the longest output behind which the ellipsis still fits */
-    while (in < len) {
-        char piece[16];
-        size_t piece_len;
-        uint32_t c;
-        unsigned n = utf8_decode(text + in, len - in, &c);
-        if (n == 0) {
-            piece_len = (size_t)snprintf(piece, sizeof piece, "\\x%02X", (unsigned)(unsigned char)text[in]);
-            n = 1;
-        } else if (is_unsafe(c) && c < 0x80) {
-            piece_len = (size_t)snprintf(piece, sizeof piece, "\\x%02X", (unsigned)c);
-        } else if (is_unsafe(c)) {
-            piece_len = (size_t)snprintf(piece, sizeof piece, "\\u{%X}", (unsigned)c);
-        } else {
-            memcpy(piece, text + in, n);
-            piece_len = n;
-        }
-        if (used + piece_len + 1 > size) {
-            memcpy(buffer + cut, ELLIPSIS, ELLIPSIS_LEN);
-            buffer[cut + ELLIPSIS_LEN] = '\0';
-            return buffer;
-        }
-        memcpy(buffer + used, piece, piece_len);
-        used += piece_len;
-        in += n;
-        if (used + ELLIPSIS_LEN + 1 <= size) {
-            cut = used;
-        }
-    }
-    buffer[used] = '\0';
-    return buffer;
+    return utf8_escape(buffer, size, text, len);
 }
 
 bool log_limit_pass(struct log_limit *limit, int64_t mono_ms, uint64_t *ret_suppressed)
