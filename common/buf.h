@@ -39,11 +39,11 @@ char *buf_take(struct buf *b, size_t *ret_len);
 void buf_json_string(struct buf *b, const char *s, size_t len);
 void buf_json_cstr(struct buf *b, const char *s_or_null); /* NULL writes null */
 void buf_json_int(struct buf *b, int64_t value);
-void buf_json_double(struct buf *b,
-                     double value); /* shortest form that reads back; NaN and infinities write null */
+/* The shortest form that reads back; NaN and infinities write null. */
+void buf_json_double(struct buf *b, double value);
 void buf_json_bool(struct buf *b, bool value);
-void buf_json_time(struct buf *b,
-                   int64_t wall_ms); /* "2026-01-02T03:04:05.678Z"; TIMESTAMP_NONE writes null */
+/* "2026-01-02T03:04:05.678Z"; TIMESTAMP_NONE writes null. */
+void buf_json_time(struct buf *b, int64_t wall_ms);
 /* `,` unless the last byte opened an object or array, or is a colon or comma; then "key": */
 void buf_json_key(struct buf *b, const char *key);
 /* `,` by the same rule: before each element of an array. */
