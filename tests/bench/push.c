@@ -1,0 +1,206 @@
+/*
+ * push: how fast, and to how many, does a published value arrive?
+ *
+ *     bench_push latency MQTT_PORT HTTP_PORT COUNT INTERVAL_US
+ *     bench_push clients MQTT_PORT HTTP_PORT CLIENTS RATE SECONDS STALLED
+ *
+ * latency: publishes COUNT changed readings; one plain MQTT subscriber and one live WebSocket of llamad wait
+ * for each. Prints "mqtt_us ws_us" per message. clients: CLIENTS live WebSockets read, STALLED ones never do,
+ * while RATE changes a second are published. Prints one JSON object: changes published, deliveries (a
+ * collapsed change counts with the one that carried it), and the delay of the slowest client per change.
+ */
+#include "bench_net.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define NODE "bench-push"
+#define MARK "\"value\":"
+
+static void publish_life(int mqtt, unsigned seq)
+{
+    char text[700];
+    int len = snprintf(
+        text, sizeof text,
+        "{\"v\":1,\"node\":\"" NODE "\",\"type\":\"alpaca\",\"session\":\"push\",\"seq\":%u,"
+        "\"at\":\"2026-01-02T03:04:05.678Z\",\"version\":\"1\",\"uptime_s\":1,\"interval_s\":3600,\"url\":"
+        "null,"
+        "\"utc_offset_s\":0,\"labels\":{},\"source\":{\"kind\":\"system\",\"node_name\":null,\"ok\":true,"
+        "\"error\":null,\"since\":null,\"latency_ms\":1},\"snapshots\":{}}",
+        seq);
+    mqtt_client_publish(mqtt, "alpaca/" NODE "/health", text, (size_t)len);
+}
+
+static void publish_value(int mqtt, unsigned seq)
+{
+    char text[512];
+    int len = snprintf(
+        text, sizeof text,
+        "{\"v\":1,\"node\":\"" NODE "\",\"kind\":\"readings\",\"session\":\"push\",\"seq\":%u,"
+        "\"captured_at\":\"2026-01-02T03:04:05.678Z\",\"utc_offset_s\":0,"
+        "\"body\":{\"timestamp\":\"2026-01-02T03:04:05\",\"readings\":[{\"full_id\":\"bench:n\"," MARK "%u,"
+        "\"unit\":null,\"timestamp\":\"2026-01-02T03:04:05\",\"metadata\":null}]}}",
+        seq, seq);
+    mqtt_client_publish(mqtt, "alpaca/" NODE "/readings", text, (size_t)len);
+}
+
+/* The value of the bench's reading in this text, 0 if it is not there. */
+static unsigned value_in(const unsigned char *data, size_t len)
+{
+    const char *id = memmem(data, len, "\"bench:n\"", 9);
+    if (!id)
+        return 0;
+    const char *mark = memmem(id, len - (size_t)(id - (const char *)data), MARK, sizeof MARK - 1);
+    return mark ? (unsigned)strtoul(mark + sizeof MARK - 1, NULL, 10) : 0;
+}
+
+static unsigned drain_mqtt(struct inbox *inbox)
+{
+    struct packet packet;
+    unsigned last = 0, value;
+    while (mqtt_next(inbox, &packet))
+        if (packet.type == 3 && (value = value_in(packet.body, packet.len)) != 0)
+            last = value;
+    return last;
+}
+
+static unsigned drain_ws(struct inbox *inbox, int fd)
+{
+    const unsigned char *data;
+    size_t len;
+    bool final;
+    unsigned last = 0, value;
+    while (ws_next(inbox, fd, &data, &len, &final))
+        if ((value = value_in(data, len)) != 0)
+            last = value;
+    return last;
+}
+
+static void latency(int mqtt_port, int http_port, unsigned count, unsigned interval_us)
+{
+    int publisher = mqtt_client(mqtt_port, "bench-pub"), subscriber = mqtt_client(mqtt_port, "bench-sub");
+    mqtt_client_subscribe(subscriber, "alpaca/" NODE "/readings");
+    publish_life(publisher, 1);
+    int ws = ws_client(http_port, "/api/cluster/live");
+    net_nonblocking(ws);
+    net_nonblocking(subscriber);
+    struct inbox from_mqtt = {0}, from_ws = {0};
+    for (unsigned n = 1; n <= count; n++) {
+        int64_t start = now_ns(), mqtt_at = 0, ws_at = 0;
+        publish_value(publisher, n);
+        while (!mqtt_at || !ws_at) {
+            struct pollfd fds[] = {{.fd = subscriber, .events = POLLIN}, {.fd = ws, .events = POLLIN}};
+            if (poll(fds, 2, 5000) == 0)
+                die("message %u did not arrive within 5 s (%s)", n, mqtt_at ? "WebSocket" : "MQTT");
+            if (fds[0].revents) {
+                if (!inbox_fill(&from_mqtt, subscriber))
+                    die("the broker closed");
+                if (drain_mqtt(&from_mqtt) == n)
+                    mqtt_at = now_ns();
+            }
+            if (fds[1].revents) {
+                if (!inbox_fill(&from_ws, ws))
+                    die("llamad closed");
+                if (drain_ws(&from_ws, ws) == n)
+                    ws_at = now_ns();
+            }
+        }
+        printf("%.1f %.1f\n", (double)(mqtt_at - start) / 1e3, (double)(ws_at - start) / 1e3);
+        usleep(interval_us);
+    }
+}
+
+struct client {
+    int fd;
+    struct inbox inbox;
+    unsigned seen;
+};
+
+static void raise_limit(void)
+{
+    struct rlimit limit;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static int compare(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+static void clients(int mqtt_port, int http_port, unsigned count, unsigned rate, unsigned seconds,
+                    unsigned stalled)
+{
+    raise_limit();
+    unsigned total = rate * seconds;
+    int publisher = mqtt_client(mqtt_port, "bench-pub"), epoll = epoll_create1(EPOLL_CLOEXEC);
+    struct client *all = calloc(count + 1, sizeof *all);
+    int64_t *sent = calloc(total + 1, sizeof *sent), *slowest = calloc(total + 1, sizeof *slowest);
+    if (!all || !sent || !slowest || epoll < 0)
+        die("out of memory");
+    publish_life(publisher, 1);
+    for (unsigned i = 0; i < stalled; i++) {
+        int fd = ws_client(http_port, "/api/cluster/live"), small = 4096;
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    }
+    for (unsigned i = 0; i < count; i++) {
+        all[i].fd = ws_client(http_port, "/api/cluster/live");
+        net_nonblocking(all[i].fd);
+        epoll_ctl(epoll, EPOLL_CTL_ADD, all[i].fd,
+                  &(struct epoll_event){.events = EPOLLIN, .data.ptr = &all[i]});
+    }
+    puts("connected");
+    fflush(stdout);
+    unsigned published = 0, done = 0;
+    uint64_t deliveries = 0;
+    int64_t start = now_ns(), end = start + (int64_t)(seconds + 5) * 1000000000;
+    while (done < count && now_ns() < end) {
+        while (published < total && now_ns() >= start + (int64_t)published * 1000000000 / rate) {
+            sent[++published] = now_ns();
+            publish_value(publisher, published);
+        }
+        struct epoll_event events[256];
+        int ready = epoll_wait(epoll, events, 256, 1);
+        for (int i = 0; i < ready; i++) {
+            struct client *client = events[i].data.ptr;
+            if (!inbox_fill(&client->inbox, client->fd))
+                die("llamad closed a live client");
+            unsigned value = drain_ws(&client->inbox, client->fd);
+            if (value <= client->seen)
+                continue;
+            int64_t at = now_ns();
+            for (unsigned n = client->seen + 1; n <= value; n++)
+                if (at - sent[n] > slowest[n])
+                    slowest[n] = at - sent[n];
+            deliveries += value - client->seen;
+            client->seen = value;
+            done += value == total;
+        }
+    }
+    qsort(slowest + 1, total, sizeof *slowest, compare);
+    printf("{\"published\":%u,\"expected\":%llu,\"deliveries\":%llu,\"slowest_p50_ms\":%.2f,\"slowest_p99_"
+           "ms\":%.2f}\n",
+           published, (unsigned long long)total * count, (unsigned long long)deliveries,
+           (double)slowest[1 + total / 2] / 1e6, (double)slowest[1 + total * 99 / 100] / 1e6);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 6 && strcmp(argv[1], "latency") == 0)
+        latency(atoi(argv[2]), atoi(argv[3]), (unsigned)atoi(argv[4]), (unsigned)atoi(argv[5]));
+    else if (argc == 8 && strcmp(argv[1], "clients") == 0)
+        clients(atoi(argv[2]), atoi(argv[3]), (unsigned)atoi(argv[4]), (unsigned)atoi(argv[5]),
+                (unsigned)atoi(argv[6]), (unsigned)atoi(argv[7]));
+    else
+        die("usage: bench_push latency MQTT HTTP COUNT INTERVAL_US | clients MQTT HTTP CLIENTS RATE SECONDS "
+            "STALLED");
+    return 0;
+}

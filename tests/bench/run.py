@@ -1,0 +1,304 @@
+"""scripts/bench: how fast and how big, as ratios to a peer measured in the same run.
+
+Every figure is the median of BENCH_RUNS repetitions (default 5), ours and the peer's taken in turn, with the lowest and
+the highest beside it. A goal that is missed is marked; the exit status tells whether any was.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.support.fake_agent import FakeAgent
+from tests.support.mqtt_client import MqttClient
+from tests.support.processes import BUILD_DIR, Agent, Llamad, Mosquitto, Process, free_port, listening
+from tests.support.smollama_node import SmollamaNode
+from tests.support.waiting import wait_until
+
+RUNS = int(os.environ.get("BENCH_RUNS", "5"))
+FLOOD = BUILD_DIR / "tests" / "bench" / "bench_flood"
+PUSH = BUILD_DIR / "tests" / "bench" / "bench_push"
+
+
+class Results:
+    def __init__(self) -> None:
+        self.missed: list[str] = []
+
+    def line(self, what: str, values: list[float], unit: str = "") -> float:
+        """Prints median and spread of one quantity; returns the median."""
+        middle = statistics.median(values)
+        print(f"  {what:<58} {middle:>11,.2f} {unit:<6} [{min(values):,.2f} … {max(values):,.2f}]", flush=True)
+        return middle
+
+    def goal(self, what: str, values: list[float], at_most: float | None = None, at_least: float | None = None,
+             unit: str = "×") -> None:
+        middle = self.line(what, values, unit)
+        met = (at_most is None or middle <= at_most) and (at_least is None or middle >= at_least)
+        limit = f"≤ {at_most:g}" if at_least is None else f"≥ {at_least:g}"
+        print(f"  {'':<58} goal {limit}: {'met' if met else 'MISSED'}", flush=True)
+        if not met:
+            self.missed.append(what)
+
+
+class Bench:
+    def __init__(self, folder: Path, results: Results):
+        self.folder, self.results, self.started = folder, results, []
+
+    def start(self, process: Process, **options: object) -> Process:
+        self.started.append(process)
+        return process.start(**options)
+
+    def fresh(self) -> Path:
+        """A folder for the next set of processes."""
+        path = self.folder / str(len(list(self.folder.iterdir())))
+        path.mkdir()
+        path.chmod(0o755)
+        return path
+
+    def llamad(self, broker_port: int, **options: object) -> Llamad:
+        llamad = Llamad(self.fresh(), broker_port, **options)
+        self.start(llamad)
+        return llamad
+
+    def stop(self) -> None:
+        for process in reversed(self.started):
+            if process.alive:
+                process.stop(10)
+        self.started.clear()
+
+
+# ---- push latency ----
+
+def percentile(values: list[float], share: float) -> float:
+    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
+
+
+def push(bench: Bench) -> None:
+    """Publish → browser socket against publish → plain MQTT subscriber, of the same messages."""
+    print("\nPush latency: a changed reading published, waited for by a plain subscriber and a live WebSocket")
+    broker = bench.start(Mosquitto(bench.fresh()))
+    llamad = bench.llamad(broker.port)
+    llamad.wait_broker()
+    ratios: dict[str, list[float]] = {"p50": [], "p99": []}
+    absolute: dict[str, list[float]] = {"plain p50": [], "browser p50": [], "plain p99": [], "browser p99": []}
+    for _ in range(RUNS):
+        out = subprocess.run([PUSH, "latency", str(broker.port), str(llamad.port), "1500", "1000"],
+                             capture_output=True, text=True, check=True).stdout
+        pairs = [tuple(map(float, line.split())) for line in out.splitlines()]
+        for name, share in (("p50", 0.5), ("p99", 0.99)):
+            plain = percentile([p for p, _ in pairs], share)
+            browser = percentile([b for _, b in pairs], share)
+            absolute[f"plain {name}"].append(plain)
+            absolute[f"browser {name}"].append(browser)
+            ratios[name].append(browser / plain)
+    for name, values in absolute.items():
+        bench.results.line(name, values, "µs")
+    bench.results.goal("browser / plain subscriber, p50", ratios["p50"], at_most=1.25)
+    bench.results.goal("browser / plain subscriber, p99", ratios["p99"], at_most=2)
+
+
+# ---- ingest ----
+
+def flood(count: int, size: int, nodes: int, start_subscriber) -> float:
+    """Messages a second that the subscriber takes straight from a socket."""
+    with subprocess.Popen([FLOOD, str(count), str(size), str(nodes), "5"], stdout=subprocess.PIPE, text=True) as tool:
+        port = int(tool.stdout.readline().split()[0])
+        subscriber = start_subscriber(port)
+        try:
+            tool.stdout.readline()
+            seconds = float(tool.stdout.readline())
+        finally:
+            subscriber()
+        return count / seconds
+
+
+def ingest(bench: Bench) -> None:
+    """No broker between: the flood tool plays it, so that the subscriber's own work is what is measured."""
+    def mosquitto_sub(port: int):
+        process = Process("mosquitto_sub", ["/usr/bin/mosquitto_sub", "-V", "5", "-p", str(port), "-q", "1", "-t", "alpaca/#"],
+                          bench.fresh()).start()
+        return process.kill
+
+    def llamad(port: int):
+        process = Llamad(bench.fresh(), port, name="llamad").start(wait=False)
+        return lambda: process.stop(10)
+
+    for size, count, goal in ((300, 300000, 0.8), (4096, 60000, 0.2)):
+        print(f"\nIngest of {size}-byte reports from 100 nodes")
+        ours, theirs = [], []
+        for _ in range(RUNS):
+            theirs.append(flood(count, size, 100, mosquitto_sub))
+            ours.append(flood(count, size, 100, llamad))
+        bench.results.line("mosquitto_sub", theirs, "/s")
+        bench.results.line("llamad", ours, "/s")
+        bench.results.goal("llamad / mosquitto_sub", [a / b for a, b in zip(ours, theirs)], at_least=goal)
+
+
+# ---- API ----
+
+def fill(port: int, nodes: int, readings: int = 20, prefix: str = "bench") -> None:
+    """Nodes with retained heartbeats and readings on a real broker."""
+    mqtt = MqttClient(port)
+    for n in range(nodes):
+        agent = FakeAgent(mqtt, f"{prefix}-{n:04d}", interval_s=3600)
+        agent.status()
+        agent.heartbeat()
+        agent.readings({f"sensor:channel_{i:02d}": 20 + i + n / 1000 for i in range(readings)})
+    mqtt.close()
+
+
+def filled_llamad(bench: Bench, nodes: int) -> Llamad:
+    broker = bench.start(Mosquitto(bench.fresh()))
+    llamad = bench.llamad(broker.port)
+    llamad.wait_broker()
+    fill(broker.port, nodes)
+    wait_until(lambda: llamad.get("/api/cluster/readings", limit=1)["timestamp"] and
+               llamad.get("/api/cluster/stats")["totals"]["sources"] == nodes * 20, 60, f"{nodes} nodes are there")
+    return llamad
+
+
+def wrk(url: str, connections: int = 8, seconds: int = 3) -> float:
+    """Requests a second."""
+    out = subprocess.run(["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", url], capture_output=True, text=True, check=True).stdout
+    return next(float(line.split()[1]) for line in out.splitlines() if line.startswith("Requests/sec"))
+
+
+class Nginx(Process):
+    """One worker, serving one folder."""
+
+    def __init__(self, folder: Path, root: Path):
+        self.port = free_port()
+        config = folder / "nginx.conf"
+        config.write_text(
+            f"daemon off;\nworker_processes 1;\npid {folder}/nginx.pid;\nerror_log {folder}/error.log;\nuser root;\n"
+            "events { worker_connections 1024; }\n"
+            f"http {{ access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000;\n types {{ application/json json; }}\n"
+            f" client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f;"
+            f" uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;\n"
+            f" server {{ listen 127.0.0.1:{self.port}; root {root}; }} }}\n")
+        super().__init__("nginx", ["/usr/sbin/nginx", "-p", folder, "-c", config], folder)
+
+
+def api(bench: Bench) -> None:
+    """/api/cluster/readings of 100 nodes × 20 readings against nginx serving the same bytes from a file."""
+    print("\nAPI: /api/cluster/readings, 100 nodes × 20 readings, 8 connections")
+    llamad = filled_llamad(bench, 100)
+    folder = bench.fresh()
+    body = llamad.http.get("/api/cluster/readings").body
+    (folder / "readings.json").write_bytes(body)
+    nginx = bench.start(Nginx(folder, folder))
+    wait_until(lambda: listening(nginx.port), 5, "nginx listens")
+    print(f"  (a body of {len(body):,} bytes)")
+    ours, theirs = [], []
+    for _ in range(RUNS):
+        theirs.append(wrk(f"http://127.0.0.1:{nginx.port}/readings.json"))
+        ours.append(wrk(f"http://127.0.0.1:{llamad.port}/api/cluster/readings"))
+    bench.results.line("nginx", theirs, "/s")
+    bench.results.line("llamad", ours, "/s")
+    bench.results.goal("llamad / nginx", [a / b for a, b in zip(ours, theirs)], at_least=0.5)
+
+
+# ---- memory ----
+
+def agent_memory(bench: Bench) -> None:
+    print("\nResident memory of the agent, after 15 s beside a busy node")
+    ours, theirs = [], []
+    for _ in range(RUNS):
+        broker = bench.start(Mosquitto(bench.fresh()))
+        with SmollamaNode("kitchen", "bench") as node:
+            agent = bench.start(Agent(bench.fresh(), broker.port, "bench", node.url))
+            port = free_port()
+            exporter = bench.start(Process("node-exporter", ["/usr/bin/prometheus-node-exporter",
+                                                             f"--web.listen-address=127.0.0.1:{port}"], bench.fresh()))
+            exporter.expected_exit = 143
+            wait_until(lambda: listening(port), 10, "node-exporter listens")
+            end = time.monotonic() + 15
+            while time.monotonic() < end:  # what Prometheus would do
+                subprocess.run(["curl", "-sS", "-o", "/dev/null", f"http://127.0.0.1:{port}/metrics"], check=False)
+                time.sleep(1)
+            ours.append(agent.rss_kib() / 1024)
+            theirs.append(exporter.rss_kib() / 1024)
+            exporter.kill()
+            bench.stop()
+    bench.results.line("prometheus-node-exporter", theirs, "MB")
+    bench.results.goal("alpaca-agent, without TLS", ours, at_most=6, unit="MB")
+    bench.results.goal("alpaca-agent / node-exporter", [a / b for a, b in zip(ours, theirs)], at_most=1 / 3)
+
+
+def memory(bench: Bench) -> None:
+    agent_memory(bench)
+    print("\nResident memory of llamad, nodes of 20 readings")
+    sizes: dict[int, list[float]] = {10: [], 100: [], 1000: []}
+    for _ in range(min(RUNS, 3)):
+        for nodes, values in sizes.items():
+            broker = bench.start(Mosquitto(bench.fresh()))
+            fill(broker.port, nodes)
+            llamad = bench.llamad(broker.port)
+            wait_until(lambda: llamad.get("/api/cluster/stats")["totals"]["sources"] == nodes * 20, 60, "all restored")
+            values.append(llamad.rss_kib())
+            bench.stop()
+    for nodes, values in sizes.items():
+        bench.results.line(f"llamad, {nodes} nodes", [v / 1024 for v in values], "MB")
+    bench.results.goal("llamad per node, from 10 to 1,000", [(b - a) / 990 for a, b in zip(sizes[10], sizes[1000])],
+                       at_most=16, unit="KB")
+
+
+# ---- live clients ----
+
+def clients(bench: Bench) -> None:
+    print("\n1,000 live clients × 50 changes/s for 10 s; then the same with 200 more that never read")
+    shares, late, growth, complete = [], [], [], []
+    for _ in range(RUNS):
+        for stalled in (0, 200):
+            broker = bench.start(Mosquitto(bench.fresh()))
+            llamad = bench.llamad(broker.port)
+            llamad.wait_broker()
+            with subprocess.Popen([PUSH, "clients", str(broker.port), str(llamad.port), "1000", "50", "10", str(stalled)],
+                                  stdout=subprocess.PIPE, text=True) as tool:
+                assert tool.stdout.readline() == "connected\n"
+                cpu, rss, start = llamad.cpu_seconds(), llamad.rss_kib(), time.monotonic()
+                result = json.loads(tool.stdout.readline())
+                elapsed = time.monotonic() - start
+                if stalled:
+                    growth.append((llamad.rss_kib() - rss) / stalled)
+                else:
+                    shares.append((llamad.cpu_seconds() - cpu) / elapsed)
+                    late.append(result["slowest_p99_ms"])
+                    complete.append(result["deliveries"] / result["expected"])
+            bench.stop()
+    bench.results.goal("changes that reached every client", complete, at_least=1, unit="")
+    bench.results.goal("llamad's share of one core", shares, at_most=1, unit="core")
+    bench.results.line("slowest client of each change, p99", late, "ms")
+    bench.results.goal("growth per stalled client", growth, at_most=2, unit="KB")
+
+
+def main() -> int:
+    known = {"push": push, "ingest": ingest, "api": api, "memory": memory, "clients": clients}
+    wanted = sys.argv[1:] or list(known)
+    if unknown := [name for name in wanted if name not in known]:
+        print(f"bench: no such measurement: {', '.join(unknown)}; there are {', '.join(known)}", file=sys.stderr)
+        return 64
+    results = Results()
+    print(f"{datetime.date.today()}, {os.cpu_count()} cores, medians of {RUNS} [lowest … highest]")
+    for name in wanted:
+        with tempfile.TemporaryDirectory(prefix="smollama-cluster-bench-") as folder:
+            Path(folder).chmod(0o755)
+            bench = Bench(Path(folder), results)
+            try:
+                known[name](bench)
+            finally:
+                bench.stop()
+    if results.missed:
+        print("\nMissed: " + "; ".join(results.missed))
+    return 1 if results.missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
