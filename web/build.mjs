@@ -1,0 +1,62 @@
+// Bundles the dashboard into dist/ (or, with --test, the unit tests, and runs them).
+// Everything the page needs ends up in dist/: the nodes it is used beside are often offline.
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import { readFileSync } from 'node:fs';
+import { build } from 'esbuild';
+
+const here = dirname(fileURLToPath(import.meta.url));
+
+const common = {
+  absWorkingDir: here,
+  bundle: true,
+  target: ['es2021', 'chrome100', 'firefox100', 'safari15'],
+  jsx: 'automatic',
+  jsxImportSource: 'preact',
+  logLevel: 'warning',
+};
+
+async function buildPage() {
+  const out = join(here, 'dist');
+  rmSync(out, { recursive: true, force: true });
+  mkdirSync(out, { recursive: true });
+  await build({
+    ...common,
+    entryPoints: { app: 'src/main.tsx', style: 'src/styles/index.css' },
+    outdir: out,
+    format: 'esm',
+    minify: true,
+    legalComments: 'none',
+  });
+  for (const name of ['index.html', 'icon.svg']) copyFileSync(join(here, 'src', name), join(out, name));
+  for (const name of readdirSync(out).sort()) {
+    const path = join(out, name);
+    console.log(`${name.padEnd(12)} ${String(statSync(path).size).padStart(7)} B  ` +
+      `${String(gzipSync(readFileSync(path)).length).padStart(6)} B gzipped`);
+  }
+}
+
+async function runTests() {
+  const out = join(here, 'node_modules', '.cache', 'unit-tests');
+  rmSync(out, { recursive: true, force: true });
+  const tests = readdirSync(join(here, 'test')).filter((name) => name.endsWith('.test.ts'));
+  if (tests.length === 0) throw new Error('no unit tests found in test/');
+  await build({
+    ...common,
+    entryPoints: tests.map((name) => `test/${name}`),
+    outdir: out,
+    outExtension: { '.js': '.mjs' },
+    platform: 'node',
+    target: 'node18',
+    format: 'esm',
+    sourcemap: 'inline',
+  });
+  const files = tests.map((name) => join(out, name.replace(/\.ts$/, '.mjs')));
+  const run = spawnSync(process.execPath, ['--enable-source-maps', '--test', ...files], { stdio: 'inherit' });
+  process.exitCode = run.status ?? 1;
+}
+
+await (process.argv.includes('--test') ? runTests() : buildPage());

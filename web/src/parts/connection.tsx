@@ -1,0 +1,57 @@
+// The sign that says whether what is seen is live, and the banner when it is not.
+import type { JSX } from 'preact';
+import type { Connection } from '../feed';
+import { clock, duration } from '../format';
+import { connection, feed, model, serverNow, tick } from '../store';
+
+const WORDS: Readonly<Record<Connection['phase'], string>> = {
+  connecting: 'Connecting', live: 'Live', lost: 'Connection lost',
+};
+
+export function ConnectionSign(): JSX.Element {
+  const { phase } = connection.value;
+  return <span class={`sign sign-${phase}`} role="status"><span class="dot" aria-hidden="true" />{WORDS[phase]}</span>;
+}
+
+export function ConnectionBanner(): JSX.Element | null {
+  const state = connection.value;
+  if (state.phase !== 'lost') return null;
+  return (
+    <div class="banner" role="alert">
+      <strong>Connection lost</strong>
+      <Meanwhile state={state} />
+      <Countdown retryAt={state.retryAt} />
+      <button type="button" class="button" disabled={state.retryAt === null} onClick={() => feed.retryNow()}>Retry now</button>
+    </div>
+  );
+}
+
+type Lost = Extract<Connection, { phase: 'lost' }>;
+
+function Meanwhile({ state }: { state: Lost }): JSX.Element {
+  const { polling } = state;
+  if (polling.state === 'ok') return <span>– polling instead of live updates</span>;
+  if (polling.state === 'failed' && (polling.status === 401 || polling.status === 403)) {
+    return <span>– not allowed to read: reload the page to sign in</span>;
+  }
+  return <span>– {polling.state === 'waiting' ? 'polling' : `polling gets ${polling.error}`}<Since /></span>;
+}
+
+/** From when the values on the page are. */
+function Since(): JSX.Element | null {
+  const { loaded, serverMs, receivedMs } = model.value;
+  if (!loaded) return null;
+  return (
+    <span class="as-of" aria-hidden="true">
+      ; values are from {clock(receivedMs)}, {duration(serverNow.value - serverMs)} ago
+    </span>
+  );
+}
+
+/** Not read out every second: the alert says it once. */
+function Countdown({ retryAt }: { retryAt: number | null }): JSX.Element {
+  const text = retryAt === null
+    ? 'trying now…'
+    : `retry in ${Math.max(1, Math.ceil((retryAt - Math.max(tick.value, Date.now())) / 1000))} s`;
+  return <span class="num countdown" aria-hidden="true">– {text}</span>;
+}

@@ -1,0 +1,22 @@
+// The drop-down "Node: All | …", obeyed by every view.
+import type { JSX } from 'preact';
+import { plain } from '../format';
+import { nodeNames } from '../select';
+import { chooseNode, here, model } from '../store';
+
+export function NodeSelect(): JSX.Element {
+  const names = nodeNames(model.value);
+  const chosen = here.value.node;
+  // An address may name a node that is not there (any more): it stays visible what the page is filtered by.
+  const missing = chosen !== null && !names.includes(chosen);
+  return (
+    <label class="node-select">
+      <span>Node</span>
+      <select value={chosen ?? ''} onChange={(event) => chooseNode(event.currentTarget.value || null)}>
+        <option value="" selected={chosen === null}>All</option>
+        {missing && <option value={chosen} selected>{plain(chosen)} (not here)</option>}
+        {names.map((name) => <option key={name} value={name} selected={name === chosen}>{plain(name)}</option>)}
+      </select>
+    </label>
+  );
+}

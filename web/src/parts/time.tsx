@@ -1,0 +1,31 @@
+// Times: relative and ticking, with the exact one on hover.
+import { useComputed } from '@preact/signals';
+import type { JSX } from 'preact';
+import { age, clock, dateTime, exactTime, parseTime } from '../format';
+import { serverNow } from '../store';
+
+/** How long ago `at` was; only its own text node is touched when it ticks. */
+export function Age({ at, suffix = '' }: { at: string | null | undefined; suffix?: string }): JSX.Element {
+  const ms = parseTime(at);
+  return ms === null ? <span class="muted" title="no readable time">–</span> : <Ticking key={ms} ms={ms} suffix={suffix} />;
+}
+
+function Ticking({ ms, suffix }: { ms: number; suffix: string }): JSX.Element {
+  const text = useComputed(() => {
+    const words = age(serverNow.value - ms);
+    return words === 'now' || words.endsWith('ahead') ? words : words + suffix;
+  });
+  return <time class="num age" dateTime={new Date(ms).toISOString()} title={exactTime(ms)}>{text}</time>;
+}
+
+/** A point in time in local time; only the clock if it was today. */
+export function Moment({ at }: { at: string | null }): JSX.Element {
+  const ms = parseTime(at);
+  if (ms === null) return <span class="muted">no readable time</span>;
+  const today = dateTime(ms).slice(0, 10) === dateTime(serverNow.peek()).slice(0, 10);
+  return (
+    <time class="num" dateTime={new Date(ms).toISOString()} title={exactTime(ms)}>
+      {today ? clock(ms) : dateTime(ms).slice(0, 16)}
+    </time>
+  );
+}

@@ -1,0 +1,56 @@
+// The feed's ports on a real browser.
+import { HttpError } from './feed';
+import type { Ports, Socket } from './feed';
+import { parseJson } from './json';
+
+/** Relative to the page, so that it also works below a path of somebody's proxy. */
+function api(path: string): URL {
+  return new URL(`api/cluster/${path}`, document.baseURI);
+}
+
+function openSocket(): Socket {
+  const url = api('live');
+  url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
+  const ws = new WebSocket(url);
+  const socket: Socket = { onopen: null, onmessage: null, onclose: null, close: () => ws.close() };
+  ws.onopen = () => socket.onopen?.();
+  ws.onmessage = (event) => socket.onmessage?.(String(event.data));
+  ws.onclose = (event) => socket.onclose?.(event.code);
+  return socket;
+}
+
+async function get(path: string, signal: AbortSignal): Promise<unknown> {
+  let response: Response;
+  try {
+    response = await fetch(api(path), { signal, cache: 'no-store', headers: { Accept: 'application/json' } });
+  } catch {
+    throw new HttpError(0, signal.aborted ? 'no answer in time' : 'no answer');
+  }
+  if (!response.ok) throw new HttpError(response.status, `HTTP ${response.status}`);
+  try {
+    return parseJson(await response.text());
+  } catch {
+    throw new HttpError(response.status, 'unreadable answer');
+  }
+}
+
+export function browserPorts(): Ports {
+  return {
+    openSocket,
+    get,
+    parse: parseJson,
+    now: () => Date.now(),
+    random: () => Math.random(),
+    after: (ms, run) => setTimeout(run, ms),
+    cancel: (timer) => clearTimeout(timer as ReturnType<typeof setTimeout>),
+  };
+}
+
+/** Asks a node's agent to send everything again. Resolves to true if llamad took the wish. */
+export async function refreshNode(name: string): Promise<boolean> {
+  try {
+    return (await fetch(api(`nodes/${encodeURIComponent(name)}/refresh`), { method: 'POST' })).ok;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,212 @@
+// What the views show of the model: filtered, sorted rows. Pure.
+import { asText, related, shown } from './format';
+import type { Shown } from './format';
+import { ExactNumber } from './json';
+import { compareTimes, itemKey } from './state';
+import type { Model } from './state';
+import type { Sort } from './route';
+import { STATUSES } from './wire';
+import type { ClusterEvent, ClusterNode, Memory, NodeStatus, Observation, Reading } from './wire';
+
+export interface Filter {
+  node: string | null;
+  query: string;
+}
+
+export interface ReadingRow {
+  key: string;
+  reading: Reading;
+  node: ClusterNode | undefined;
+  shown: Shown;
+  /** When the node last said so: an unchanged reading is as old as the node's last snapshot. */
+  at: string | null;
+}
+
+export interface ItemRow<T> {
+  key: string;
+  item: T;
+  node: ClusterNode | undefined;
+}
+
+const names = new Intl.Collator('en', { numeric: true });
+
+/** By name, so that pi-2 stands before pi-10; equal to the eye is not equal. */
+export function compareNames(a: string, b: string): number {
+  return names.compare(a, b) || (a < b ? -1 : a > b ? 1 : 0);
+}
+
+/** Values of nodes in these states are old: they are shown as such. */
+export function isOld(status: NodeStatus | undefined): boolean {
+  return status === undefined || status === 'stale' || status === 'unreachable' || status === 'unknown';
+}
+
+export function isBroken(status: NodeStatus): boolean {
+  return status !== 'online';
+}
+
+/** Broken nodes first, worst first. */
+export function nodesByNeed(model: Model, node: string | null): ClusterNode[] {
+  const list = [...model.nodes.values()].filter((one) => node === null || one.name === node);
+  return list.sort(
+    (a, b) => STATUSES.indexOf(a.status) - STATUSES.indexOf(b.status) || compareNames(a.name, b.name),
+  );
+}
+
+export function nodeNames(model: Model): string[] {
+  return [...model.nodes.keys()].sort(compareNames);
+}
+
+function matcher(query: string): (texts: readonly string[]) => boolean {
+  const words = query.toLowerCase().split(/\s+/).filter((word) => word !== '');
+  return (texts) => {
+    if (words.length === 0) return true;
+    const all = texts.join('\n').toLowerCase();
+    return words.every((word) => all.includes(word));
+  };
+}
+
+function label(reading: Reading): string {
+  const metadata = reading.metadata;
+  return typeof metadata === 'object' && metadata !== null ? asText((metadata as Record<string, unknown>)['name']) : '';
+}
+
+/** The name a node gives to a source, such as `door_switch` for `gpio:27`; '' if it gives none. */
+export { label as sourceLabel };
+
+function readingAt(reading: Reading, node: ClusterNode | undefined): string | null {
+  return node?.captured_at ?? reading.at;
+}
+
+export function readingRows(model: Model, filter: Filter, sort: Sort | null): ReadingRow[] {
+  const matches = matcher(filter.query);
+  const rows: ReadingRow[] = [];
+  for (const [name, own] of model.readings) {
+    if (filter.node !== null && name !== filter.node) continue;
+    const node = model.nodes.get(name);
+    for (const reading of own.values()) {
+      const view = shown(reading.value, reading.unit);
+      if (!matches([name, reading.full_id, label(reading), view.text, view.unit])) continue;
+      const key = `${name}\u0000${reading.full_id}`;
+      rows.push({ key, reading, node, shown: view, at: readingAt(reading, node) });
+    }
+  }
+  return rows.sort(readingOrder(sort));
+}
+
+function byNodeAndSource(a: ReadingRow, b: ReadingRow): number {
+  return compareNames(a.reading.node, b.reading.node) || compareNames(a.reading.full_id, b.reading.full_id);
+}
+
+function readingOrder(sort: Sort | null): (a: ReadingRow, b: ReadingRow) => number {
+  const orders: Record<string, (a: ReadingRow, b: ReadingRow) => number> = {
+    node: byNodeAndSource,
+    source: (a, b) => compareNames(a.reading.full_id, b.reading.full_id),
+    value: (a, b) => compareValues(a.reading.value, b.reading.value),
+    // Ascending age is the newest first.
+    age: (a, b) => compareTimes(b.at, a.at),
+  };
+  const order = (sort && orders[sort.key]) || byNodeAndSource;
+  const direction = sort?.descending ? -1 : 1;
+  return (a, b) => direction * order(a, b) || byNodeAndSource(a, b);
+}
+
+const KINDS = ['number', 'boolean', 'string', 'object', 'none'] as const;
+
+function kindOf(value: unknown): number {
+  if (value === null || value === undefined) return KINDS.indexOf('none');
+  if (value instanceof ExactNumber) return KINDS.indexOf('number');
+  return KINDS.indexOf(typeof value as (typeof KINDS)[number]);
+}
+
+/** Numbers, then booleans, texts, JSON, and no value last. */
+export function compareValues(a: unknown, b: unknown): number {
+  const kind = kindOf(a) - kindOf(b);
+  if (kind !== 0) return kind;
+  if (kindOf(a) <= 1) return Number(a) - Number(b);
+  return compareNames(asText(a), asText(b));
+}
+
+function items<T extends { node: string; id: unknown }>(
+  model: Model, all: Iterable<T>, filter: Filter, texts: (item: T) => string[],
+): ItemRow<T>[] {
+  const matches = matcher(filter.query);
+  const rows: ItemRow<T>[] = [];
+  for (const item of all) {
+    if (filter.node !== null && item.node !== filter.node) continue;
+    if (matches([item.node, ...texts(item)])) {
+      rows.push({ key: itemKey(item), item, node: model.nodes.get(item.node) });
+    }
+  }
+  return rows;
+}
+
+/** Newest first; unreadable times last. */
+export function observationRows(model: Model, filter: Filter): ItemRow<Observation>[] {
+  const texts = (item: Observation): string[] => [asText(item.text), asText(item.type), ...related(item.related_sources)];
+  return items(model, model.observations.values(), filter, texts).sort(
+    (a, b) => compareTimes(b.item.at, a.item.at) || compareNames(a.key, b.key),
+  );
+}
+
+/** Most confirmed first, then newest. */
+export function memoryRows(model: Model, filter: Filter): ItemRow<Memory>[] {
+  const times = (memory: Memory): number => (typeof memory.times_confirmed === 'number' ? memory.times_confirmed : 0);
+  return items(model, model.memories.values(), filter, (item) => [asText(item.text)]).sort(
+    (a, b) => times(b.item) - times(a.item) || compareTimes(b.item.at, a.item.at) || compareNames(a.key, b.key),
+  );
+}
+
+/** An event without a node is about the cluster, and stands in every node's list. */
+export function eventRows(model: Model, filter: Filter): ClusterEvent[] {
+  const matches = matcher(filter.query);
+  return model.events.filter(
+    (event) =>
+      (filter.node === null || event.node === null || event.node === filter.node) &&
+      matches([event.node ?? 'cluster', event.from ?? '', event.to ?? '', event.cause ?? '', event.reason ?? '']),
+  );
+}
+
+/** Numbers of a node for the overview; null where the node never said. */
+export interface Sums {
+  name: string;
+  status: NodeStatus | undefined;
+  readings: number | null;
+  observations: number | null;
+  memories: number | null;
+  sources: number | null;
+}
+
+function asCount(value: unknown): number | null {
+  return typeof value === 'number' && Number.isFinite(value) ? value : null;
+}
+
+export function breakdown(model: Model): Sums[] {
+  return nodeNames(model).map((name) => {
+    const node = model.nodes.get(name);
+    const own = model.stats.by_node.get(name);
+    return {
+      name,
+      status: node?.status,
+      readings: asCount(own?.['readings_count']),
+      observations: asCount(own?.['observations_count']) ?? asCount(node?.counts?.observations),
+      memories: asCount(own?.['memories_count']) ?? asCount(node?.counts?.memories),
+      sources: model.readings.get(name)?.size ?? asCount(node?.counts?.readings) ?? 0,
+    };
+  });
+}
+
+/** The few readings that say most about a machine, for its card. */
+export function keyReadings(model: Model, name: string, most: number): Reading[] {
+  const own = model.readings.get(name);
+  if (own === undefined) return [];
+  const rank = (reading: Reading): number => {
+    const known = KEY_SOURCES.indexOf(reading.full_id);
+    return known >= 0 ? known : KEY_SOURCES.length + (reading.value === null ? 1 : 0);
+  };
+  return [...own.values()].sort((a, b) => rank(a) - rank(b)).slice(0, most);
+}
+
+const KEY_SOURCES = [
+  'dht11:temperature', 'dht11:humidity', 'system:cpu_temp', 'system:mem_percent', 'system:load_avg',
+  'system:mem_available_mb',
+];

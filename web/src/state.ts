@@ -1,0 +1,219 @@
+// The page's picture of the cluster, and the pure function that moves it on: `reduce(model, action)`. No clock, no
+// network. What did not change keeps its identity, so that views can compare by reference.
+import { idKey } from './json';
+import type {
+  ClusterEvent, ClusterNode, Frame, Memory, Observation, Polled, Reading, Removed, Stats,
+} from './wire';
+
+export interface Model {
+  /** False until the first snapshot or the first round of polling. */
+  readonly loaded: boolean;
+  /** llamad's clock when the newest data was made, and ours when it came, in ms since 1970; 0 before that. */
+  readonly serverMs: number;
+  readonly receivedMs: number;
+  readonly nodes: ReadonlyMap<string, ClusterNode>;
+  /** By node, then by full_id. */
+  readonly readings: ReadonlyMap<string, ReadonlyMap<string, Reading>>;
+  /** By `itemKey`. */
+  readonly observations: ReadonlyMap<string, Observation>;
+  readonly memories: ReadonlyMap<string, Memory>;
+  /** Newest first. */
+  readonly events: readonly ClusterEvent[];
+  readonly stats: ClusterStats;
+}
+
+export interface ClusterStats {
+  readonly nodes: Readonly<Record<string, number>>;
+  readonly totals: Readonly<Record<string, number>>;
+  /** A map, as a node may well be called `__proto__`. */
+  readonly by_node: ReadonlyMap<string, Record<string, unknown> | null>;
+}
+
+export type Action =
+  | { type: 'frame'; frame: Frame; receivedMs: number }
+  | { type: 'polled'; answers: Polled; receivedMs: number }
+  /** More items of one node, asked for over HTTP; they join what is there. */
+  | { type: 'items'; observations: Observation[]; memories: Memory[] };
+
+/** A page left open for weeks must not grow: beyond these the oldest go. */
+export const MAX_ITEMS = 5000;
+export const MAX_EVENTS = 500;
+
+export const emptyModel: Model = {
+  loaded: false,
+  serverMs: 0,
+  receivedMs: 0,
+  nodes: new Map(),
+  readings: new Map(),
+  observations: new Map(),
+  memories: new Map(),
+  events: [],
+  stats: { nodes: {}, totals: {}, by_node: new Map() },
+};
+
+export function itemKey(item: { node: string; id: unknown }): string {
+  return `${item.node}\u0000${idKey(item.id)}`;
+}
+
+/** A delta can only be laid on the snapshot of the same llamad, and only if it is newer than what was seen last. */
+export function follows(seen: { instance: string; revision: number } | null, frame: Frame): boolean {
+  if (frame.type === 'snapshot') return true;
+  return seen !== null && seen.instance === frame.instance && frame.revision > seen.revision;
+}
+
+export function reduce(model: Model, action: Action): Model {
+  switch (action.type) {
+    case 'frame':
+      return action.frame.type === 'snapshot'
+        ? snapshot(action.frame, action.receivedMs)
+        : delta(model, action.frame, action.receivedMs);
+    case 'polled':
+      return polled(model, action.answers, action.receivedMs);
+    case 'items':
+      return {
+        ...model,
+        observations: mergeItems(model.observations, action.observations),
+        memories: mergeItems(model.memories, action.memories),
+      };
+  }
+}
+
+function snapshot(frame: Frame, receivedMs: number): Model {
+  return {
+    loaded: true,
+    serverMs: Date.parse(frame.timestamp),
+    receivedMs,
+    nodes: byName(frame.nodes ?? []),
+    readings: byNode(frame.readings ?? []),
+    observations: mergeItems(new Map(), frame.observations ?? []),
+    memories: mergeItems(new Map(), frame.memories ?? []),
+    events: mergeEvents([], frame.events ?? []),
+    stats: mergeStats(emptyModel.stats, frame.stats, []),
+  };
+}
+
+function polled(model: Model, answers: Polled, receivedMs: number): Model {
+  return {
+    loaded: true,
+    serverMs: Date.parse(answers.nodes.timestamp),
+    receivedMs,
+    nodes: byName(answers.nodes.nodes),
+    readings: byNode(answers.readings.readings),
+    observations: mergeItems(new Map(), answers.observations.observations),
+    memories: mergeItems(new Map(), answers.memories.memories),
+    events: mergeEvents(model.events, answers.events.events),
+    stats: mergeStats(emptyModel.stats, answers.stats, []),
+  };
+}
+
+function delta(model: Model, frame: Frame, receivedMs: number): Model {
+  const removed = frame.removed ?? {};
+  const gone = removed.nodes ?? [];
+  return {
+    loaded: true,
+    serverMs: Date.parse(frame.timestamp),
+    receivedMs,
+    nodes: mergeNodes(model.nodes, frame.nodes ?? [], gone),
+    readings: mergeReadings(model.readings, frame.readings ?? [], removed),
+    observations: mergeItems(model.observations, frame.observations ?? [], removed.observations, gone),
+    memories: mergeItems(model.memories, frame.memories ?? [], removed.memories, gone),
+    events: frame.events ? mergeEvents(model.events, frame.events) : model.events,
+    stats: mergeStats(model.stats, frame.stats, gone),
+  };
+}
+
+function byName(nodes: readonly ClusterNode[]): Map<string, ClusterNode> {
+  return new Map(nodes.map((node) => [node.name, node]));
+}
+
+function byNode(readings: readonly Reading[]): Map<string, Map<string, Reading>> {
+  const all = new Map<string, Map<string, Reading>>();
+  for (const reading of readings) {
+    let own = all.get(reading.node);
+    if (own === undefined) all.set(reading.node, (own = new Map()));
+    own.set(reading.full_id, reading);
+  }
+  return all;
+}
+
+// Removals go first: a node that was forgotten and came back within one delta is in both lists, and is there.
+
+function mergeNodes(old: Model['nodes'], changed: readonly ClusterNode[], gone: readonly string[]): Model['nodes'] {
+  if (changed.length === 0 && gone.length === 0) return old;
+  const nodes = new Map(old);
+  for (const name of gone) nodes.delete(name);
+  for (const node of changed) nodes.set(node.name, node);
+  return nodes;
+}
+
+function mergeReadings(old: Model['readings'], changed: readonly Reading[], removed: Removed): Model['readings'] {
+  const singles = removed.readings ?? [];
+  const gone = removed.nodes ?? [];
+  if (changed.length === 0 && singles.length === 0 && gone.length === 0) return old;
+  const all = new Map(old);
+  const copied = new Map<string, Map<string, Reading>>();
+  const own = (node: string): Map<string, Reading> => {
+    let map = copied.get(node);
+    if (map === undefined) {
+      map = new Map(all.get(node));
+      copied.set(node, map);
+      all.set(node, map);
+    }
+    return map;
+  };
+  for (const node of gone) all.delete(node);
+  for (const [node, fullId] of singles) if (all.get(node)?.has(fullId)) own(node).delete(fullId);
+  for (const reading of changed) own(reading.node).set(reading.full_id, reading);
+  return all;
+}
+
+function mergeItems<T extends { node: string; id: unknown; at: string | null }>(
+  old: ReadonlyMap<string, T>, changed: readonly T[],
+  removed: readonly [string, unknown][] = [], gone: readonly string[] = [],
+): ReadonlyMap<string, T> {
+  if (changed.length === 0 && removed.length === 0 && gone.length === 0) return old;
+  const items = new Map(old);
+  if (gone.length > 0) {
+    const names = new Set(gone);
+    for (const [key, item] of items) if (names.has(item.node)) items.delete(key);
+  }
+  for (const [node, id] of removed) items.delete(itemKey({ node, id }));
+  for (const item of changed) items.set(itemKey(item), item);
+  return items.size > MAX_ITEMS ? newest(items, MAX_ITEMS - MAX_ITEMS / 10) : items;
+}
+
+function newest<T extends { at: string | null }>(items: Map<string, T>, keep: number): Map<string, T> {
+  const sorted = [...items].sort(([, a], [, b]) => compareTimes(b.at, a.at));
+  return new Map(sorted.slice(0, keep));
+}
+
+/** RFC 3339 in UTC with the same number of digits sorts as text; null is older than everything. */
+export function compareTimes(a: string | null, b: string | null): number {
+  if (a === b) return 0;
+  if (a === null) return -1;
+  if (b === null) return 1;
+  return a < b ? -1 : 1;
+}
+
+function mergeEvents(old: readonly ClusterEvent[], more: readonly ClusterEvent[]): readonly ClusterEvent[] {
+  const byId = new Map<string, ClusterEvent>();
+  for (const event of [...old, ...more]) byId.set(idKey(event.id), event);
+  const sorted = [...byId.values()].sort((a, b) => compareTimes(b.at, a.at) || compareIds(b.id, a.id));
+  return sorted.slice(0, MAX_EVENTS);
+}
+
+function compareIds(a: unknown, b: unknown): number {
+  return typeof a === 'number' && typeof b === 'number' ? a - b : 0;
+}
+
+function mergeStats(old: ClusterStats, change: Partial<Stats> | undefined, gone: readonly string[]): ClusterStats {
+  if (change === undefined && gone.length === 0) return old;
+  const byNodeStats = new Map(old.by_node);
+  for (const name of gone) byNodeStats.delete(name);
+  for (const [name, own] of Object.entries(change?.by_node ?? {})) byNodeStats.set(name, own);
+  return {
+    nodes: change?.nodes ?? old.nodes,
+    totals: change?.totals ?? old.totals,
+    by_node: byNodeStats,
+  };
+}

@@ -1,0 +1,62 @@
+// The frame around the views: name, navigation, node drop-down, connection sign, banner.
+import { useSignalEffect } from '@preact/signals';
+import type { FunctionComponent, JSX } from 'preact';
+import { ConnectionBanner, ConnectionSign } from '../parts/connection';
+import { NodeSelect } from '../parts/node-select';
+import { isBroken } from '../select';
+import type { View } from '../route';
+import { addressOf, here, model, outdated } from '../store';
+import { Events } from './events';
+import { Memories } from './memories';
+import { Observations } from './observations';
+import { Overview } from './overview';
+import { Readings } from './readings';
+
+const PAGES: Readonly<Record<View, { title: string; component: FunctionComponent }>> = {
+  overview: { title: 'Overview', component: Overview },
+  readings: { title: 'Readings', component: Readings },
+  observations: { title: 'Observations', component: Observations },
+  memories: { title: 'Memories', component: Memories },
+  events: { title: 'Events', component: Events },
+};
+
+export function App(): JSX.Element {
+  useSignalEffect(() => {
+    const broken = [...model.value.nodes.values()].filter((node) => isBroken(node.status)).length;
+    document.title = `${broken > 0 ? `(${broken}) ` : ''}${PAGES[here.value.view].title} · Smollama cluster`;
+  });
+  const Page = PAGES[here.value.view].component;
+  return (
+    <>
+      <a class="skip" href="#main" onClick={skip}>Skip to the content</a>
+      <header class="top">
+        <div class="top-in">
+          <a class="brand" href={addressOf('overview', null)}><img src="icon.svg" alt="" width="26" height="26" /><h1>Smollama <span>cluster</span></h1></a>
+          <Navigation />
+          <NodeSelect />
+          <ConnectionSign />
+        </div>
+        <ConnectionBanner />
+      </header>
+      <main id="main" tabIndex={-1} class={outdated.value ? 'outdated' : ''}>
+        <Page />
+      </main>
+    </>
+  );
+}
+
+/** The address holds the view, so the link's own #main must not get there. */
+function skip(event: MouseEvent): void {
+  event.preventDefault();
+  document.getElementById('main')?.focus();
+}
+
+function Navigation(): JSX.Element {
+  return (
+    <nav aria-label="Views">
+      {(Object.keys(PAGES) as View[]).map((view) => (
+        <a key={view} href={addressOf(view)} aria-current={here.value.view === view ? 'page' : undefined}>{PAGES[view].title}</a>
+      ))}
+    </nav>
+  );
+}
