@@ -112,6 +112,7 @@ bool json_equal(struct json_slice a, struct json_slice b); /* same bytes */
 struct cJSON *json_parse(const char *text, size_t len, struct json_error *ret_error);
 void json_free(struct cJSON *document);
 const struct cJSON *json_get(const struct cJSON *object, const char *name);
+bool json_is_object(const struct cJSON *value);                            /* NULL is none */
 const char *json_get_string(const struct cJSON *object, const char *name); /* borrowed */
 bool json_get_int(const struct cJSON *object, const char *name, int64_t min, int64_t max, int64_t *ret_value);
 bool json_get_double(const struct cJSON *object, const char *name, double *ret_value);

@@ -66,6 +66,11 @@ const struct cJSON *json_get(const struct cJSON *object, const char *name)
     return found;
 }
 
+bool json_is_object(const struct cJSON *value)
+{
+    return cJSON_IsObject(value);
+}
+
 const char *json_get_string(const struct cJSON *object, const char *name)
 {
     return cJSON_GetStringValue(json_get(object, name));

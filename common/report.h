@@ -1,8 +1,8 @@
 /*
  * report: the payloads that alpaca-agent writes and llamad reads; encode and decode. Pure.
  *
- * Source: contract section 1 (docs/protocol.md). Decoders take bytes from the network: they check everything, never
- * write beyond their outputs, and borrow from the payload or copy into fixed-size fields.
+ * Source: contract section 1 (docs/protocol.md). Decoders take bytes from the network: they check everything,
+ * never write beyond their outputs, and borrow from the payload or copy into fixed-size fields.
  */
 #ifndef REPORT_H
 #define REPORT_H
@@ -14,15 +14,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define REPORT_MAX 1000000     /* bytes of one report payload */
-#define HEARTBEAT_MAX 65536    /* bytes of one heartbeat or status payload */
-#define SESSION_MAX 40         /* characters of a session id: [A-Za-z0-9_-] */
-#define URL_MAX 512            /* bytes of an announced URL */
-#define VERSION_MAX 32
-#define LABELS_MAX 16          /* labels of a node */
-#define LABEL_KEY_MAX 32       /* bytes */
-#define LABEL_VALUE_MAX 64     /* bytes */
-#define SOURCE_ERROR_MAX 64    /* bytes of an error word */
+#define REPORT_MAX       1000000 /* bytes of one report payload */
+#define HEARTBEAT_MAX    65536   /* bytes of one heartbeat or status payload */
+#define SESSION_MAX      40      /* characters of a session id: [A-Za-z0-9_-] */
+#define URL_MAX          512     /* bytes of an announced URL */
+#define VERSION_MAX      32
+#define LABELS_MAX       16 /* labels of a node */
+#define LABEL_KEY_MAX    32 /* bytes */
+#define LABEL_VALUE_MAX  64 /* bytes */
+#define SOURCE_ERROR_MAX 64 /* bytes of an error word */
+/* Bytes of an edge message rewritten, which grows: an empty item becomes forty times as long. */
+#define EDGE_BODY_MAX (4 * REPORT_MAX)
 
 enum report_kind { REPORT_READINGS, REPORT_OBSERVATIONS, REPORT_MEMORIES, REPORT_STATS };
 const char *report_kind_name(enum report_kind kind); /* "readings", … */
@@ -30,16 +32,20 @@ enum topic_kind report_topic(enum report_kind kind);
 
 /* ---- report ---- */
 struct report {
-    const char *node;    /* encode: borrowed; decode: NULL (see node_slice) */
+    const char *node; /* encode: borrowed; decode: NULL (see node_slice) */
     struct json_slice node_slice;
     enum report_kind kind;
     char session[SESSION_MAX + 1];
-    uint64_t seq;             /* ≥ 1 */
-    int64_t captured_at_ms;   /* Unix ms UTC */
-    int32_t utc_offset_s;     /* TIMESTAMP_OFFSET_UNKNOWN if absent */
-    struct json_slice body;   /* the endpoint's answer, bytes unchanged */
+    uint64_t seq;           /* ≥ 1 */
+    int64_t captured_at_ms; /* Unix ms UTC */
+    int32_t utc_offset_s;   /* TIMESTAMP_OFFSET_UNKNOWN if absent */
+    struct json_slice body; /* the endpoint's answer, bytes unchanged */
 };
+/* Appends the payload to `out`. 0, or -E2BIG above REPORT_MAX, or -ENOMEM. Then `out` is as long as before.
+ */
 int report_encode(struct buf *out, const struct report *report);
+/* 1–40 of [A-Za-z0-9_-]. */
+bool session_valid(const char *session, size_t len);
 
 enum reject {
     REJECT_NONE,
@@ -53,10 +59,10 @@ enum reject {
     REJECT_FORBIDDEN_KEY, /* an item brings `node` or `at` */
     REJECT_BAD_TOPIC,
     REJECT_BAD_NAME,
-    REJECT_WRONG_NODE,    /* the payload or answer says another node */
-    REJECT_LIMIT_NODES,   /* no room for a further node */
+    REJECT_WRONG_NODE,  /* the payload or answer says another node */
+    REJECT_LIMIT_NODES, /* no room for a further node */
     REJECT_HTTP_REDIRECT,
-    REJECT_BAD_BODY,      /* an HTTP answer that is not the endpoint's */
+    REJECT_BAD_BODY, /* an HTTP answer that is not the endpoint's */
     REJECT_TRUNCATED,
     REJECT_REASONS
 };
@@ -64,14 +70,22 @@ const char *reject_name(enum reject reason); /* "not_json", … as in /api/healt
 
 struct fault {
     enum reject reason;
-    char detail[160]; /* one line, peer text escaped: "byte 12: unexpected character", "readings[3].full_id: not a string" */
+    /* One line, safe to show: "byte 12: unexpected character", "readings[3].full_id: not a string". */
+    char detail[160];
 };
-void fault_set(struct fault *fault, enum reject reason, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* The formatted text is escaped (utf8_escape) and cut, so peer text may stand in it. `fault` may be NULL. */
+void fault_set(struct fault *fault, enum reject reason, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
-/* Checks and reads a report. 0, or -EBADMSG with *ret_fault. The report borrows the payload. */
+/* What json_check or json_parse found, as not_json, not_utf8 or too_deep. */
+void fault_set_json(struct fault *fault, const struct json_error *error);
+
+/* Checks and reads a report; node_slice is a string, body an object. 0, or -EBADMSG with *ret_fault. The
+ * report borrows the payload. utc_offset_s is unknown unless it is an integer within ±14 hours. */
 int report_decode(const char *payload, size_t len, enum report_kind expected, struct report *ret_report,
                   struct fault *ret_fault);
-/* Does this body have what the endpoint answers: the array of that name, or for stats a node_name? `body` must be checked JSON. */
+/* Does this body have what the endpoint answers: the array of that name, or for stats a node_name? `body`
+ * must be checked JSON. */
 bool report_body_usable(enum report_kind kind, struct json_slice body);
 
 /* ---- heartbeat (health) ---- */
@@ -80,9 +94,9 @@ const char *node_type_name(enum node_type type);
 enum source_kind { SOURCE_SMOLLAMA, SOURCE_SYSTEM };
 
 struct snapshot_state {
-    bool present;             /* named in the heartbeat */
-    uint64_t seq;             /* of the last report; 0 = none yet */
-    int64_t captured_at_ms;   /* last successful fetch; TIMESTAMP_NONE = never */
+    bool present;           /* named in the heartbeat */
+    uint64_t seq;           /* of the last report; 0 = none yet */
+    int64_t captured_at_ms; /* last successful fetch; TIMESTAMP_NONE = never */
     uint32_t interval_s;
     char error[SOURCE_ERROR_MAX + 1]; /* "" = none; "off" = the feature is not in use */
 };
@@ -99,39 +113,52 @@ struct heartbeat {
     int64_t at_ms;
     char version[VERSION_MAX + 1];
     uint64_t uptime_s;
-    uint32_t interval_s;      /* decode clamps to 1–3600 */
-    char url[URL_MAX + 1];    /* "" = none announced */
+    uint32_t interval_s;   /* decode clamps to 1–3600 */
+    char url[URL_MAX + 1]; /* "" = none announced */
     int32_t utc_offset_s;
     struct label labels[LABELS_MAX];
-    size_t label_count;       /* further labels are dropped by decode */
+    size_t label_count; /* further labels are dropped by decode */
     struct {
         enum source_kind kind;
         char node_name[NODE_NAME_MAX + 1]; /* "" = not known */
         bool ok;
         char error[SOURCE_ERROR_MAX + 1];
-        int64_t since_ms;     /* since when ok or not ok; TIMESTAMP_NONE */
+        int64_t since_ms; /* since when ok or not ok; TIMESTAMP_NONE */
         uint32_t latency_ms;
     } source;
     struct snapshot_state snapshots[REPORT_KINDS];
 };
+/* Appends the payload to `out`. 0, or -ENOMEM. Snapshots that are not present are left out. */
 int heartbeat_encode(struct buf *out, const struct heartbeat *heartbeat);
-int heartbeat_decode(const char *payload, size_t len, struct heartbeat *ret_heartbeat, struct fault *ret_fault);
+/*
+ * 0, or -EBADMSG with *ret_fault. v, node, type, session, seq, at and interval_s are required. All else is
+ * optional: a heartbeat with a broken detail is still a sign of life, so what is absent or unusable takes its
+ * default (source ok, unknown offset, no URL, the contract's intervals). Texts are cut to their limits
+ * between two characters.
+ */
+int heartbeat_decode(const char *payload, size_t len, struct heartbeat *ret_heartbeat,
+                     struct fault *ret_fault);
 
 /* ---- status ---- */
 struct status {
     bool online;
-    bool stopped;             /* offline with reason "stopped" */
+    bool stopped; /* offline with reason "stopped" */
     char session[SESSION_MAX + 1];
-    int64_t at_ms;            /* of a will: the time of its connect, not of the death */
+    int64_t at_ms; /* of a will: the time of its connect, not of the death */
 };
+/* Appends the payload to `out`. 0, or -ENOMEM. */
 int status_encode(struct buf *out, const struct status *status);
+/* 0, or -EBADMSG with *ret_fault. state, session and at are required. */
 int status_decode(const char *payload, size_t len, struct status *ret_status, struct fault *ret_fault);
 
 /* ---- edge message (Smollama's own, smollama/<node>/readings) ---- */
 /*
- * Checks an edge message and rewrites it as the body of /api/readings: {"timestamp":…,"readings":[{"full_id","value","unit","timestamp",
- * "metadata":null}…]}, digits kept, bare NaN and infinities → null, missing or unreadable ts → `received_wall_ms`.
- * *ret_body is appended to `out`. *ret_claimed is the payload's own "node" ("" if none): the topic is what counts.
+ * Checks an edge message and rewrites it as the body of /api/readings:
+ * {"timestamp":…,"readings":[{"full_id","value","unit","timestamp", "metadata":null}…]}, digits kept, bare
+ * NaN and infinities → null, missing or unreadable ts → `received_wall_ms`. Items that are no objects are
+ * left out. The body is appended to `out`. ret_claimed is the payload's own "node", cut to fit ("" if none):
+ * the topic is what counts. *ret_at_ms is its "timestamp", or `received_wall_ms`. 0, or -EBADMSG with
+ * *ret_fault, or -ENOMEM; `out` then holds what it held before.
  */
 int edge_decode(const char *payload, size_t len, int64_t received_wall_ms, struct buf *out,
                 char ret_claimed[NODE_NAME_MAX + 1], int64_t *ret_at_ms, struct fault *ret_fault);
