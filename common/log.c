@@ -69,18 +69,18 @@ void log_write(enum log_level level, const char *format, ...)
     char time_text[TIMESTAMP_SIZE];
     timestamp_format(clock_now().wall_ms, time_text);
     size_t head = (size_t)snprintf(line, sizeof line, "%s %s ", time_text, level_names[level]);
-    size_t room = sizeof line - head - ELLIPSIS_LEN - 1; /* behind the text: room for … and the line's end */
+    size_t room = sizeof line - head - ELLIPSIS_LEN - 1; /* leaves room for … and the line's end */
 
     va_list arguments;
     va_start(arguments, format);
     errno = saved_errno; /* for %m */
-    int wanted = vsnprintf(line + head, room + 1, format, arguments);
+    int wanted = vsnprintf(line + head, room + 2, format, arguments);
     va_end(arguments);
     size_t len = head;
     if (wanted > 0 && (size_t)wanted <= room) {
         len += (size_t)wanted;
     } else if (wanted > 0) {
-        len = head + utf8_cut(line + head, room, room);
+        len = head + utf8_cut(line + head, room + 1, room);
         memcpy(line + len, ELLIPSIS, ELLIPSIS_LEN);
         len += ELLIPSIS_LEN;
     }

@@ -1,0 +1,281 @@
+#include "conf_check.h"
+
+#include "topic.h"
+#include "utf8.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <limits.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define HOST_MAX  253
+#define LABEL_MAX 64
+
+const char *conf_check_text(const char *value)
+{
+    size_t len = strlen(value);
+    if (!utf8_valid(value, len)) {
+        return "is not UTF-8";
+    }
+    for (const char *p = value; *p; p++) {
+        if ((unsigned char)*p < 0x20 || *p == 0x7f) {
+            return "contains a control character";
+        }
+    }
+    return NULL;
+}
+
+const char *conf_check_path(const char *value)
+{
+    if (*value == '\0') {
+        return "is empty";
+    }
+    return strlen(value) >= PATH_MAX ? "is too long for a file name" : NULL;
+}
+
+const char *conf_check_node_name(const char *value)
+{
+    const char *why = NULL;
+    return node_name_valid(value, strlen(value), &why) ? NULL : why;
+}
+
+const char *conf_check_base_topic(const char *value)
+{
+    const char *why = NULL;
+    return base_topic_valid(value, &why) ? NULL : why;
+}
+
+const char *conf_check_topic(const char *value)
+{
+    size_t len = strlen(value);
+    if (len == 0 || len > BASE_TOPIC_MAX) {
+        return "must have 1 to 64 bytes";
+    }
+    if (strpbrk(value, "+#")) {
+        return "contains a wildcard (+ or #)";
+    }
+    if (value[0] == '/' || value[len - 1] == '/' || strstr(value, "//")) {
+        return "has an empty level";
+    }
+    if (value[0] == '$') {
+        return "begins with $";
+    }
+    return conf_check_text(value);
+}
+
+static bool is_address(const char *value)
+{
+    struct in6_addr address;
+    return inet_pton(AF_INET, value, &address) == 1 || inet_pton(AF_INET6, value, &address) == 1;
+}
+
+/* Names as they occur, not only as RFC 1123 has them: underscores are common in home networks. */
+static bool is_host_name(const char *value, size_t len)
+{
+    if (len == 0 || len > HOST_MAX || value[0] == '.' || value[0] == '-') {
+        return false;
+    }
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)value[i];
+        if (!isalnum(c) && c != '-' && c != '.' && c != '_') {
+            return false;
+        }
+        if (c == '.' && i + 1 < len && value[i + 1] == '.') {
+            return false;
+        }
+    }
+    return true;
+}
+
+const char *conf_check_host(const char *value)
+{
+    return is_address(value) || is_host_name(value, strlen(value)) ? NULL : "is no host name or address";
+}
+
+const char *conf_check_listen(const char *value)
+{
+    return is_address(value) || strcmp(value, "localhost") == 0 ? NULL : "is no IP address";
+}
+
+/* Up to 5 digits that are a port; the rest of the text must be a path. */
+static const char *check_port(const char *port)
+{
+    size_t digits = strspn(port, "0123456789");
+    long number = digits > 0 && digits <= 5 ? strtol(port, NULL, 10) : 0;
+    if (number < 1 || number > 65535) {
+        return "has no port from 1 to 65535 behind the colon";
+    }
+    return port[digits] == '\0' || port[digits] == '/' ? NULL : "has a port with something else in it";
+}
+
+const char *conf_check_url(const char *value)
+{
+    const char *host;
+    if (strncasecmp(value, "http://", 7) == 0) {
+        host = value + 7;
+    } else if (strncasecmp(value, "https://", 8) == 0) {
+        host = value + 8;
+    } else {
+        return "does not begin with http:// or https://";
+    }
+    if (strlen(value) > 1024) {
+        return "is too long for a URL";
+    }
+    for (const char *p = value; *p; p++) {
+        if ((unsigned char)*p <= 0x20 || (unsigned char)*p >= 0x7f || strchr("\"<>\\^`{|}", *p)) {
+            return "contains a character that no URL has";
+        }
+    }
+    if (strpbrk(host, "?#")) {
+        return "has a query or fragment";
+    }
+    size_t len = strcspn(host, "/");
+    if (memchr(host, '@', len)) {
+        return "contains a user name";
+    }
+    const char *rest;
+    if (*host == '[') {
+        char address[INET6_ADDRSTRLEN];
+        const char *end = memchr(host, ']', len);
+        size_t address_len = end ? (size_t)(end - host - 1) : sizeof address;
+        if (address_len >= sizeof address) {
+            return "has no IPv6 address in its brackets";
+        }
+        memcpy(address, host + 1, address_len);
+        address[address_len] = '\0';
+        struct in6_addr parsed;
+        if (inet_pton(AF_INET6, address, &parsed) != 1) {
+            return "has no IPv6 address in its brackets";
+        }
+        rest = end + 1;
+    } else {
+        size_t name_len = strcspn(host, ":/");
+        if (!is_host_name(host, name_len)) {
+            return "has no host";
+        }
+        rest = host + name_len;
+    }
+    if (*rest == ':') {
+        return check_port(rest + 1);
+    }
+    return *rest == '\0' || *rest == '/' ? NULL : "has something else behind the host";
+}
+
+const char *conf_check_announce_url(const char *value)
+{
+    if (strcmp(value, "auto") == 0 || strcmp(value, "none") == 0) {
+        return NULL;
+    }
+    return conf_check_url(value) ? "is neither auto nor none nor a URL (http:// or https:// with a host)"
+                                 : NULL;
+}
+
+const char *conf_check_network(const char *value)
+{
+    static const char *const wrong = "is no network such as 192.168.0.0/16 or fc00::/7";
+    char address[INET6_ADDRSTRLEN];
+    size_t len = strcspn(value, "/");
+    if (len >= sizeof address) {
+        return wrong;
+    }
+    memcpy(address, value, len);
+    address[len] = '\0';
+    struct in6_addr parsed;
+    long bits;
+    if (inet_pton(AF_INET, address, &parsed) == 1) {
+        bits = 32;
+    } else if (inet_pton(AF_INET6, address, &parsed) == 1) {
+        bits = 128;
+    } else {
+        return wrong;
+    }
+    if (value[len] == '\0') {
+        return NULL;
+    }
+    const char *prefix = value + len + 1;
+    size_t digits = strspn(prefix, "0123456789");
+    if (digits == 0 || digits > 3 || prefix[digits] != '\0') {
+        return wrong;
+    }
+    return strtol(prefix, NULL, 10) <= bits ? NULL : "has a prefix longer than its address";
+}
+
+const char *conf_check_service_type(const char *value)
+{
+    const char *dot = strchr(value, '.');
+    size_t len = dot ? (size_t)(dot - value) : 0;
+    if (!dot || value[0] != '_' || len < 2 || len > 16 ||
+        (strcmp(dot, "._tcp") != 0 && strcmp(dot, "._udp") != 0)) {
+        return "is no service such as _smollama._tcp";
+    }
+    for (size_t i = 1; i < len; i++) {
+        if (!isalnum((unsigned char)value[i]) && value[i] != '-') {
+            return "is no service such as _smollama._tcp";
+        }
+    }
+    return NULL;
+}
+
+const char *conf_check_label(const char *value)
+{
+    size_t len = strlen(value);
+    return len == 0 || len > LABEL_MAX ? "must have 1 to 64 bytes" : conf_check_text(value);
+}
+
+/* Digits with at most one point between them; the number of characters, 0 if there is none. */
+static size_t decimal_len(const char *text)
+{
+    size_t whole = strspn(text, "0123456789");
+    if (whole == 0 || whole > 15 || text[whole] != '.') {
+        return whole > 15 ? 0 : whole;
+    }
+    size_t fraction = strspn(text + whole + 1, "0123456789");
+    return fraction > 0 && fraction <= 9 ? whole + 1 + fraction : 0;
+}
+
+bool conf_parse_duration(const char *text, double *ret_seconds)
+{
+    static const struct {
+        const char *suffix;
+        double seconds;
+    } units[] = {{"", 1}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}};
+    size_t len = decimal_len(text);
+    if (len == 0) {
+        return false;
+    }
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+        if (strcmp(text + len, units[i].suffix) == 0) {
+            *ret_seconds = strtod(text, NULL) * units[i].seconds;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool conf_parse_int(const char *text, double *ret_value)
+{
+    const char *digits = text + (*text == '-' || *text == '+');
+    size_t len = strspn(digits, "0123456789");
+    if (len == 0 || len > 15 || digits[len] != '\0') {
+        return false;
+    }
+    *ret_value = (double)strtoll(text, NULL, 10);
+    return true;
+}
+
+bool conf_parse_bool(const char *text, bool *ret_value)
+{
+    static const char *const words[2][4] = {{"false", "no", "off", "0"}, {"true", "yes", "on", "1"}};
+    for (int value = 0; value < 2; value++) {
+        for (size_t i = 0; i < 4; i++) {
+            if (strcasecmp(text, words[value][i]) == 0) {
+                *ret_value = value;
+                return true;
+            }
+        }
+    }
+    return false;
+}
