@@ -67,7 +67,7 @@ export class Cluster {
   }
 
   edge(fixtures, now) {
-    this.node('edge-types', { type: 'edge', via: 'edge', url: null, source: null }, now - 9000);
+    this.node('edge-types', { type: 'edge', via: 'edge', url: null, source: null, version: null }, now - 9000);
     const line = readFileSync(join(fixtures, 'edge', 'edge-types.readings.txt'), 'utf8').split('\n')[0];
     // Numbers beyond a double must reach the page with their digits: they are put back as they stood.
     const digits = /("value": )(\d{16,})/g;

@@ -15,20 +15,23 @@ const UNSAFE =
   /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\u{e0000}-\u{e007f}]/u;
 const UNSAFE_ALL = new RegExp(UNSAFE.source, 'gu');
 
+/** The usual short names: not every font has the control pictures. */
+const C0 =
+  'NUL SOH STX ETX EOT ENQ ACK BEL BS TAB LF VT FF CR SO SI DLE DC1 DC2 DC3 DC4 NAK SYN ETB CAN EM SUB ESC FS GS RS US'.split(' ');
+
 const NAMES: Readonly<Record<number, string>> = {
-  0x00: 'NUL', 0x08: 'backspace', 0x09: 'tab', 0x0a: 'line feed', 0x0d: 'carriage return', 0x1b: 'escape',
-  0x7f: 'delete', 0x200b: 'zero-width space', 0x200e: 'left-to-right mark', 0x200f: 'right-to-left mark',
+  0x00: 'null', 0x08: 'backspace', 0x09: 'tab', 0x0a: 'line feed', 0x0d: 'carriage return', 0x1b: 'escape', 0x7f: 'delete',
+  0x200b: 'zero-width space', 0x200e: 'left-to-right mark', 0x200f: 'right-to-left mark',
   0x202a: 'left-to-right embedding', 0x202b: 'right-to-left embedding', 0x202c: 'pop directional formatting',
   0x202d: 'left-to-right override', 0x202e: 'right-to-left override', 0x2066: 'left-to-right isolate',
   0x2067: 'right-to-left isolate', 0x2068: 'first strong isolate', 0x2069: 'pop directional isolate',
   0x2028: 'line separator', 0x2029: 'paragraph separator', 0xfeff: 'byte order mark',
 };
 
-/** The visible sign for one unsafe character: a control picture where Unicode has one, else its number. */
+/** The visible sign for one unsafe character: its short name, else its number. */
 function sign(code: number): string {
-  if (code < 0x20) return String.fromCharCode(0x2400 + code);
-  if (code === 0x7f) return '\u2421';
-  return codePoint(code);
+  if (code === 0x7f) return 'DEL';
+  return C0[code] ?? codePoint(code);
 }
 
 function codePoint(code: number): string {

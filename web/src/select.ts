@@ -5,7 +5,6 @@ import { ExactNumber } from './json';
 import { compareTimes, itemKey } from './state';
 import type { Model } from './state';
 import type { Sort } from './route';
-import { STATUSES } from './wire';
 import type { ClusterEvent, ClusterNode, Memory, NodeStatus, Observation, Reading } from './wire';
 
 export interface Filter {
@@ -44,11 +43,13 @@ export function isBroken(status: NodeStatus): boolean {
   return status !== 'online';
 }
 
+const BY_NEED: readonly NodeStatus[] = ['unreachable', 'degraded', 'stale', 'unknown', 'online'];
+
 /** Broken nodes first, worst first. */
 export function nodesByNeed(model: Model, node: string | null): ClusterNode[] {
   const list = [...model.nodes.values()].filter((one) => node === null || one.name === node);
   return list.sort(
-    (a, b) => STATUSES.indexOf(a.status) - STATUSES.indexOf(b.status) || compareNames(a.name, b.name),
+    (a, b) => BY_NEED.indexOf(a.status) - BY_NEED.indexOf(b.status) || compareNames(a.name, b.name),
   );
 }
 
@@ -207,6 +208,5 @@ export function keyReadings(model: Model, name: string, most: number): Reading[]
 }
 
 const KEY_SOURCES = [
-  'dht11:temperature', 'dht11:humidity', 'system:cpu_temp', 'system:mem_percent', 'system:load_avg',
-  'system:mem_available_mb',
+  'dht11:temperature', 'dht11:humidity', 'system:cpu_temp', 'system:mem_percent', 'system:load_avg', 'gpio:17', 'gpio:27',
 ];

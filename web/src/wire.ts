@@ -3,7 +3,7 @@
 
 export type NodeStatus = 'online' | 'degraded' | 'stale' | 'unreachable' | 'unknown';
 
-export const STATUSES: readonly NodeStatus[] = ['unreachable', 'degraded', 'stale', 'unknown', 'online'];
+export const STATUSES: readonly NodeStatus[] = ['online', 'degraded', 'stale', 'unreachable', 'unknown'];
 
 export interface ClusterNode {
   name: string;

@@ -30,11 +30,11 @@ type Lost = Extract<Connection, { phase: 'lost' }>;
 
 function Meanwhile({ state }: { state: Lost }): JSX.Element {
   const { polling } = state;
-  if (polling.state === 'ok') return <span>– polling instead of live updates</span>;
+  if (polling.state === 'ok') return <span>– polling</span>;
   if (polling.state === 'failed' && (polling.status === 401 || polling.status === 403)) {
     return <span>– not allowed to read: reload the page to sign in</span>;
   }
-  return <span>– {polling.state === 'waiting' ? 'polling' : `polling gets ${polling.error}`}<Since /></span>;
+  return <span>– polling{polling.state === 'failed' && `: ${polling.error}`}<Since /></span>;
 }
 
 /** From when the values on the page are. */

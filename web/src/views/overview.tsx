@@ -56,7 +56,7 @@ function Summary(): JSX.Element {
   return (
     <section class="summary" aria-label="Summary">
       <ul class="tile states" aria-label="Nodes by state">
-        {[...states].reverse().map(({ status, number }) => (
+        {states.map(({ status, number }) => (
           <li key={status} class={number === 0 ? 'zero' : ''}>
             <b class="num">{count(number)}</b><span class={`state s-${status}`}><StateIcon status={status} />{status}</span>
           </li>
@@ -101,7 +101,7 @@ function Card({ node }: { node: ClusterNode }): JSX.Element {
         {node.version && <span>v<Text value={node.version} /></span>}
         <span class="actions">
           {link && <a href={link} rel="noreferrer noopener" target="_blank" title={plain(link)}>dashboard<span class="sr"> of {plain(node.name)}</span> ↗</a>}
-          <Refresh name={node.name} />
+          {node.type !== 'edge' && <Refresh name={node.name} />}
         </span>
       </footer>
     </li>
@@ -124,7 +124,9 @@ function KeyReadings({ node }: { node: ClusterNode }): JSX.Element {
 }
 
 function KeyReading({ reading }: { reading: Reading }): JSX.Element {
-  const short = sourceLabel(reading) || reading.full_id.replace(/^[^:]*:/, '') || reading.full_id;
+  const own = reading.full_id.replace(/^[^:]*:/, '');
+  // A bare pin number says nothing without its `gpio:`.
+  const short = sourceLabel(reading) || (/[^\d]/.test(own) ? own : reading.full_id);
   return (
     <div>
       <dt title={plain(reading.full_id)}><Text value={short.replace(/_/g, ' ')} /></dt>
@@ -171,11 +173,14 @@ function Breakdown(): JSX.Element {
     <section aria-labelledby="breakdown-title">
       <div class="list-head"><h2 id="breakdown-title">By node</h2></div>
       <div class="sheet">
-        <table class="breakdown">
-          <thead>
-            <tr><th scope="col">Node</th>{TOTALS.map((name) => <th key={name} scope="col" class="right">{name}</th>)}</tr>
+        <table class="breakdown" role="table">
+          <thead role="rowgroup">
+            <tr role="row">
+              <th role="columnheader" scope="col">Node</th>
+              {TOTALS.map((name) => <th key={name} role="columnheader" scope="col" class="right">{name}</th>)}
+            </tr>
           </thead>
-          <tbody>{rows.slice(0, most).map((row) => <BreakdownRow key={row.name} row={row} scale={scale} />)}</tbody>
+          <tbody role="rowgroup">{rows.slice(0, most).map((row) => <BreakdownRow key={row.name} row={row} scale={scale} />)}</tbody>
         </table>
       </div>
       {more(rows.length, 'nodes')}
@@ -185,10 +190,11 @@ function Breakdown(): JSX.Element {
 
 function BreakdownRow({ row, scale }: { row: Sums; scale: Record<Total, number> }): JSX.Element {
   return (
-    <tr class={isOld(row.status) ? 'old' : ''} data-node={row.name}>
-      <th scope="row"><NodeName name={row.name} node={model.value.nodes.get(row.name)} /></th>
+    <tr role="row" class={isOld(row.status) ? 'old' : ''} data-node={row.name}>
+      <th role="rowheader" scope="row"><NodeName name={row.name} node={model.value.nodes.get(row.name)} /></th>
       {TOTALS.map((name) => (
-        <td key={name} class="right num">
+        <td key={name} role="cell" class="right num">
+          <span class="label muted" aria-hidden="true">{name}</span>
           {row[name] === null ? <span class="muted" title="never said">–</span> : count(row[name])}
           <span class="bar" aria-hidden="true"><span style={{ width: `${(100 * (row[name] ?? 0)) / scale[name]}%` }} /></span>
         </td>
