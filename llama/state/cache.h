@@ -2,12 +2,21 @@
  * cache: everything llamad knows. Nodes, and per node its evidence, readings, observations, memories and stats.
  *
  * Invariants
- * - Each item keeps the node's own JSON bytes, checked, beside the few parsed fields that filters and sorting need.
- * - Each change takes the next revision. Per kind, items hang in a list ordered by revision, so "what is newer than r" is a
- *   walk from the head to the first older one, whatever the size of the cache.
- * - What was removed leaves a tombstone (bounded): who is older than the oldest one needs a snapshot.
- * - No I/O, no clock: time comes in. Peers' input is limited here and by the decoders before; each rejection is counted.
- * Readers use the structs below as read-only and borrow pointers only until the next mutation.
+ * - Each item keeps the node's own JSON bytes, checked, beside the few parsed fields that filters and sorting
+ *   need.
+ * - Each change takes the next revision. Per kind, items hang in a list ordered by revision, so "what is newer
+ *   than r" is a walk from the head to the first older one, whatever the size of the cache. A reading of which
+ *   only the timestamp moved keeps its revision; its bytes are the newest all the same.
+ * - What was removed leaves a tombstone (bounded): who is older than the oldest one needs a snapshot. Removals
+ *   apply before additions: an item or a node may have come back since. A node's tombstone stands for its items.
+ * - No I/O, no clock: time comes in. Peers' input is limited here and by the decoders before; each rejection is
+ *   counted, by whoever finds the fault: what a function below returns as *ret_fault is counted already. A
+ *   function sets reason REJECT_NONE when there was none, and may set one although it returns 0: that of the
+ *   last single item left out.
+ * - Memory that runs out costs the item or body in hand (-ENOMEM), never what was there before.
+ *
+ * Readers use the structs below as read-only and borrow pointers only until the next mutation. cache_forget,
+ * cache_tick, cache_add_manual and cache_poll_finished may free nodes (expired, or merged into a manual one).
  */
 #ifndef CACHE_H
 #define CACHE_H
@@ -18,15 +27,19 @@
 #include "verdict.h"
 
 /* Named limits; shown in /api/health. */
-#define LIMIT_NODES 10000
-#define LIMIT_READINGS 2000      /* a node */
+#define LIMIT_NODES        10000
+#define LIMIT_READINGS     2000  /* a node, re-exported ones included */
 #define LIMIT_OBSERVATIONS 1000  /* a node */
-#define LIMIT_MEMORIES 1000      /* a node */
-#define LIMIT_FULL_ID 256        /* bytes of a full_id, decoded */
-#define LIMIT_ITEM 65536         /* bytes of one item */
-#define LIMIT_STATS 16384        /* bytes of a stats body */
-#define LIMIT_REEXPORTED 64      /* nodes that one master may speak for */
-#define LIMIT_TOMBSTONES 16384
+#define LIMIT_MEMORIES     1000  /* a node */
+#define LIMIT_FULL_ID      256   /* bytes of a full_id, decoded; of any other id, as it came */
+#define LIMIT_ITEM         65536 /* bytes of one item */
+#define LIMIT_STATS        16384 /* bytes of a stats body */
+#define LIMIT_REEXPORTED   64    /* nodes that one master may speak for */
+#define LIMIT_TOMBSTONES   16384
+#define LIMIT_PARKED       16777216 /* bytes of reports that wait for the first heartbeat of their session */
+
+#define RETAIN_DEFAULT_MS (7 * 24 * 3600 * INT64_C(1000))
+#define OUTAGE_EVENT_MS   5000 /* how long the broker's link must be down to become an event */
 
 struct cache;
 struct node;
@@ -35,148 +48,203 @@ enum item_kind { ITEM_READING, ITEM_OBSERVATION, ITEM_MEMORY };
 #define ITEM_KINDS 3
 
 struct item {
-    /* lists; owner: cache.c */
-    struct item *newer, *older;     /* cache-wide per kind, by revision */
-    struct item *next;              /* the node's items of this kind, in the order of its last body */
+    struct item *newer, *older; /* cache-wide per kind, by revision; owner: the cache */
+    struct item *next;          /* the node's items of this kind, in the order of its last body; owner: the node */
     struct node *node;
     uint64_t revision;
-    int64_t at_ms;                  /* Unix ms UTC of the item's own timestamp; TIMESTAMP_NONE */
-    double number;                  /* readings: value; memories: times_confirmed; NAN if not a number */
-    uint32_t hash, mark;            /* of the id; owner: cache.c */
+    int64_t at_ms;     /* Unix ms UTC of the item's own timestamp (memories: created_at); TIMESTAMP_NONE */
+    double number;     /* readings: value; memories: times_confirmed; NAN if not a number */
+    uint32_t hash;     /* of the id; owner: the cache, as the next */
+    uint32_t mark;     /* of the pass that saw it last */
+    uint32_t time_pos; /* where in `json` the value of its timestamp begins, */
+    uint32_t time_len; /* and how long it is; 0 = it has none */
     enum item_kind kind;
-    uint16_t id_len;                /* readings: full_id decoded (may hold U+0000); others: the raw JSON id */
-    uint16_t type_len;              /* readings: length of source_type within the id (up to the first `:`) */
+    uint16_t id_len;   /* readings: full_id decoded (may hold U+0000); others: the raw JSON id */
+    uint16_t type_len; /* readings: length of source_type within the id (up to the first `:`; none: all of it) */
     uint32_t json_len, json_cap;
-    char *json;                     /* the node's own object, `{…}`; owned */
+    char *json; /* the node's own object, `{…}`; owned */
     char id[];
 };
 struct json_slice item_json(const struct item *item);
 
-enum origin { ORIGIN_NONE, ORIGIN_MASTER, ORIGIN_EDGE, ORIGIN_POLL, ORIGIN_AGENT }; /* a lower one never overrides a higher */
-const char *origin_name(enum origin origin);
+/* Where a body came from. A lower one never overrides a higher one that stands, but for POLL while the agent is
+ * silent. */
+enum origin { ORIGIN_NONE, ORIGIN_MASTER, ORIGIN_EDGE, ORIGIN_POLL, ORIGIN_AGENT };
+const char *origin_name(enum origin origin); /* "agent", …; NULL for ORIGIN_NONE */
 
 /* discovered_by, as bits */
 #define FOUND_MANUAL 1u
-#define FOUND_MQTT 2u
-#define FOUND_EDGE 4u
+#define FOUND_MQTT   2u
+#define FOUND_EDGE   4u
 #define FOUND_MASTER 8u
-#define FOUND_MDNS 16u
+#define FOUND_MDNS   16u
 
 struct snapshot { /* the standing body of one kind */
     enum origin origin;
+    char session[SESSION_MAX + 1]; /* of the agent's last report; "" = none. Stands beside a polled body */
+    uint64_t seq;                  /* of that report */
+    int64_t captured_wall_ms;      /* by the node's clock; TIMESTAMP_NONE = none yet */
+    int64_t captured_mono_ms;      /* when it was confirmed last: report, or heartbeat saying so; 0 = never */
+};
+
+/* What is kept of the last heartbeat accepted: struct heartbeat without its name and URL, labels by need. */
+struct agent_info {
+    enum node_type type;
     char session[SESSION_MAX + 1];
+    char version[VERSION_MAX + 1];
+    uint32_t interval_s;
+    int32_t utc_offset_s;
     uint64_t seq;
-    int64_t captured_wall_ms;       /* TIMESTAMP_NONE = none yet */
-    int64_t captured_mono_ms;       /* when it was confirmed last: report, or heartbeat saying so; 0 = never */
+    int64_t at_ms;
+    uint64_t uptime_s;
+    struct label *labels; /* owned */
+    size_t label_count;
+    struct {
+        enum source_kind kind;
+        bool ok;
+        uint32_t latency_ms;
+        char node_name[NODE_NAME_MAX + 1]; /* "" = not known */
+        char error[SOURCE_ERROR_MAX + 1];
+        int64_t since_ms; /* TIMESTAMP_NONE = not said */
+    } source;
+    struct snapshot_state snapshots[REPORT_KINDS];
 };
 
 struct node {
     /* identity */
     char name[NODE_NAME_MAX + 1];
-    char alias[NODE_NAME_MAX + 1];  /* a manual node's own node_name where it differs; "" */
+    char alias[NODE_NAME_MAX + 1]; /* a manual node's own node_name where it differs; "" */
     enum node_type type;
-    unsigned found;                 /* FOUND_… */
-    char url[URL_MAX + 1];          /* effective: manual, announced, mDNS; "" = none */
-    char manual_url[URL_MAX + 1], announced_url[URL_MAX + 1];
+    unsigned found;           /* FOUND_… */
+    const char *url;          /* effective: manual, announced, mDNS; "" = none. Never NULL, as the next two */
+    const char *manual_url;   /* owned by the cache */
+    const char *announced_url;
     char master[NODE_NAME_MAX + 1]; /* who re-exports it; "" */
     /* content */
     struct item *items[ITEM_KINDS]; /* in the order of the last body */
     uint32_t item_count[ITEM_KINDS];
     struct snapshot snapshots[REPORT_KINDS];
-    char *stats;                    /* body of /api/stats; NULL = never said; owned */
+    char *stats;      /* body of /api/stats; NULL = never said; owned */
     size_t stats_len;
     int64_t said_readings, said_observations, said_memories; /* *_count of stats; -1 = never said */
-    uint64_t stats_revision;
+    uint64_t stats_revision;                                 /* when they changed or went away */
     /* what it says of itself */
     bool has_heartbeat;
-    struct heartbeat heartbeat;     /* the last accepted */
-    uint32_t latency_ms;            /* of the last poll, or what the agent measured; 0 = unknown */
-    int32_t utc_offset_s;
+    bool has_clock_skew;
+    struct agent_info heartbeat; /* the last accepted; its session is the current one */
+    uint32_t latency_ms;         /* of the last poll, or what the agent measured; 0 = unknown */
+    int32_t utc_offset_s;        /* TIMESTAMP_OFFSET_UNKNOWN */
+    int64_t clock_skew_ms;       /* its clock minus ours, at the last live heartbeat; network delay included */
     /* truth */
     struct evidence evidence;
-    struct verdict verdict;         /* as of the last tick or change */
+    struct verdict verdict; /* as of the last tick or change */
     char reason[REASON_MAX];
-    int64_t since_wall_ms;          /* of this state and cause */
-    int64_t last_seen_wall_ms;      /* TIMESTAMP_NONE = never */
-    int64_t last_seen_mono_ms;
+    int64_t since_wall_ms;     /* of this state and cause */
+    int64_t last_seen_wall_ms; /* TIMESTAMP_NONE = never */
+    int64_t last_seen_mono_ms; /* 0 = never; may be negative: before this machine's clock began */
     uint64_t rejects[REJECT_REASONS];
-    char last_reject[160];          /* detail of the last one, escaped; "" */
-    uint64_t revision;              /* of anything shown in its node object, ages apart */
+    char last_reject[160]; /* detail of the last one, escaped; "" */
+    uint64_t revision;     /* of anything shown in its node object, ages apart */
     /* owner: poller */
-    int64_t next_poll_ms;           /* monotonic; 0 = not scheduled */
+    int64_t next_poll_ms; /* monotonic; 0 = not scheduled */
+    int64_t polled_ms;    /* monotonic; start of the last poll, 0 = never */
     bool poll_in_flight;
-    /* lists; owner: cache.c */
-    struct node *newer, *older;     /* by revision */
-    struct node *next;              /* by name (byte order) */
-    struct session_memory *sessions;/* superseded sessions */
+    /* lists; owner: the cache */
+    struct node *newer, *older; /* by revision */
+    struct node *next;          /* by name (byte order) */
+    struct session_memory *sessions; /* superseded sessions */
 };
 
 struct tombstone {
     uint64_t revision;
     bool is_node;
     enum item_kind kind;
+    uint16_t id_len;
+    char *id; /* as item.id; NULL for a node */
     char node[NODE_NAME_MAX + 1];
-    char *id; size_t id_len;        /* as item.id */
 };
 
 /* ---- life ---- */
-struct cache *cache_create(struct now now);
+struct cache *cache_create(struct now now); /* NULL without memory */
 void cache_destroy(struct cache *cache);
+/* How long a node that is not manual may stay unheard before cache_tick forgets it; > 0. */
+void cache_set_retain(struct cache *cache, int64_t retain_ms);
 
 /* ---- sources write ---- */
 /* Finds by name, then by alias. NULL if unknown. */
 struct node *cache_find(struct cache *cache, const char *name, size_t len);
-/* Finds or adds. NULL: bad name or limit; counted, *ret_fault says so. */
-struct node *cache_add(struct cache *cache, const char *name, size_t len, unsigned found, struct now now, struct fault *ret_fault);
-/* A configured node. 0, -EINVAL, -ENOSPC. A later call for the same name replaces its URL. */
+/* Finds or adds, and adds `found` to how it was discovered. NULL: bad name, limit or memory; *ret_fault says so. */
+struct node *cache_add(struct cache *cache, const char *name, size_t len, unsigned found, struct now now,
+                       struct fault *ret_fault);
+/* A configured node. 0, -EINVAL (bad name, or URL empty or above URL_MAX), -ENOSPC, -ENOMEM. A later call for the
+ * same name replaces its URL. */
 int cache_add_manual(struct cache *cache, const char *name, const char *url, struct now now);
-/* The broker link of llamad. Opens and closes the incident (one event with node "" when down for 5 s: cache_tick adds it). */
+/* The broker link of llamad went up or down (the same again changes nothing). When it has been down for
+ * OUTAGE_EVENT_MS, cache_tick adds the one event of the outage, with node "". */
 void cache_link(struct cache *cache, bool up, struct now now);
 
-/* A decoded heartbeat that came on <base>/<node>/health. `replayed` = retain flag. -ESTALE when of a superseded session, -EALREADY when
- * (session, seq) is known, -EBADMSG when it names another node (counted); 0 when taken. `url_allowed`: may the announced URL be polled as far as its text tells?
- * left_s: MQTT expiry left and `expiry` tell a replayed message's age: age_s, or -1 unknown. */
-int cache_heartbeat(struct cache *cache, struct node *node, const struct heartbeat *heartbeat, bool replayed, int64_t age_s,
-                    bool url_allowed, struct now now, struct fault *ret_fault);
-void cache_status(struct cache *cache, struct node *node, const struct status *status, bool replayed, struct now now);
-/* A decoded report on the node's topic: attributes, limits, replaces the node's snapshot of that kind. 0 also when single items were rejected (counted);
- * -EALREADY for a known (session, seq); -ESTALE, -EBADMSG. */
-int cache_report(struct cache *cache, struct node *node, const struct report *report, bool replayed, int64_t age_s, struct now now,
-                 struct fault *ret_fault);
-/* An empty retained payload: that item of the node is deleted by somebody. */
+/*
+ * A decoded heartbeat that came on <base>/<node>/health. 0 when taken. Else nothing changed: -ESTALE (of another
+ * session than the current one: superseded ones are counted), -EALREADY ((session, seq) is known), -EBADMSG
+ * (names another node; counted).
+ * `replayed`: the retain flag. age_s: how long the broker had the message, from MQTT expiry; -1 = unknown. A
+ * message that is older than 2.5 intervals counts as replayed. `url_allowed`: may the announced URL be polled as
+ * far as its text tells?
+ */
+int cache_heartbeat(struct cache *cache, struct node *node, const struct heartbeat *heartbeat, bool replayed,
+                    int64_t age_s, bool url_allowed, struct now now, struct fault *ret_fault);
+void cache_status(struct cache *cache, struct node *node, const struct status *status, bool replayed,
+                  struct now now);
+/*
+ * A decoded report on the node's topic: attributes, limits, replaces the node's snapshot of that kind. 0 also when
+ * single items were rejected (counted), and when it was put aside because its session has yet to heartbeat.
+ * -EALREADY for a known (session, seq), -ESTALE for a superseded session, -EBADMSG (names another node, or the
+ * body is not the endpoint's or has too many items: the last good one stands), -ENOMEM.
+ */
+int cache_report(struct cache *cache, struct node *node, const struct report *report, bool replayed, int64_t age_s,
+                 struct now now, struct fault *ret_fault);
+/* An empty retained payload: that item of the node is deleted by somebody. A node of which nothing is left is
+ * forgotten by the next cache_tick. */
 void cache_cleared(struct cache *cache, struct node *node, enum topic_kind kind, struct now now);
-/* An edge message rewritten by edge_decode. */
-int cache_edge(struct cache *cache, struct node *node, struct json_slice body, int64_t at_wall_ms, struct now now, struct fault *ret_fault);
+/* An edge message rewritten by edge_decode. 0, -EALREADY (a better source stands, only noted), -EBADMSG, -ENOMEM. */
+int cache_edge(struct cache *cache, struct node *node, struct json_slice body, int64_t at_wall_ms, struct now now,
+               struct fault *ret_fault);
+/* Should it be asked for its snapshots, because its agent says that it sent some which are not here? True only after
+ * two live heartbeats in a row said so: reports and heartbeats pass each other. */
+bool cache_wants_refresh(const struct cache *cache, const struct node *node);
 
-/* Polling. started/finished frame one poll; body hands in each usable answer as it arrives. */
+/* Polling. started/finished frame one poll; body hands in each answer as it arrives, unchecked: 0, -EALREADY (the
+ * agent speaks again: its data stand), -EBADMSG, -ENOMEM. utc_offset_s may be TIMESTAMP_OFFSET_UNKNOWN. */
 void cache_poll_started(struct cache *cache, struct node *node, struct now now);
-int cache_poll_body(struct cache *cache, struct node *node, enum report_kind kind, struct json_slice body, int64_t captured_wall_ms,
-                    int32_t utc_offset_s, struct now now, struct fault *ret_fault);
+int cache_poll_body(struct cache *cache, struct node *node, enum report_kind kind, struct json_slice body,
+                    int64_t captured_wall_ms, int32_t utc_offset_s, struct now now, struct fault *ret_fault);
 struct probe_result {
     enum probe_outcome outcome;
-    bool answered;             /* any HTTP answer: the host lives */
-    const char *error;         /* word or NULL */
-    uint32_t latency_ms;       /* of the first answer */
-    const char *node_name;     /* what /api/stats said; NULL = not asked or no answer */
+    bool answered;         /* any HTTP answer: the host lives */
+    const char *error;     /* word or NULL */
+    uint32_t latency_ms;   /* of the first answer */
+    const char *node_name; /* what /api/stats said; NULL = not asked or no answer */
 };
+/* A manual node that answers under another name gets that as alias, and a node known under it is merged into it. */
 void cache_poll_finished(struct cache *cache, struct node *node, const struct probe_result *result, struct now now);
 /* Should it be polled now (silent on MQTT, URL known and allowed)? */
 bool cache_wants_poll(const struct cache *cache, const struct node *node, struct now now);
 
-/* Counts a rejection, on the node too if given, and keeps the fault's detail there. */
+/* Counts a rejection, on the node too if given, and keeps the fault's detail there. For faults found outside. */
 void cache_reject(struct cache *cache, struct node *node, const struct fault *fault);
 /* Removes the node and all it holds; 0, -EBUSY for a manual one. */
 int cache_forget(struct cache *cache, struct node *node);
-/* Recomputes every verdict; adds events for changes; forgets what was not heard for retain_for (issue of `cache_set_retain`). */
+/* Recomputes every verdict; adds events for changes; forgets what was not heard for long (cache_set_retain). The
+ * functions above do the verdict of their node themselves, at once. */
 void cache_tick(struct cache *cache, struct now now);
-/* The same for one node, at once (after evidence about it came in). Called by the functions above themselves. */
 
 /* ---- outputs read ---- */
 uint64_t cache_revision(const struct cache *cache);
 const struct node *cache_first_node(const struct cache *cache); /* then ->next: by name */
 size_t cache_node_count(const struct cache *cache);
 const struct node *cache_get(const struct cache *cache, const char *name, size_t len); /* as cache_find */
-const struct item *cache_find_item(const struct cache *cache, const struct node *node, enum item_kind kind, const char *id, size_t id_len);
+const struct item *cache_find_item(const struct cache *cache, const struct node *node, enum item_kind kind,
+                                   const char *id, size_t id_len);
 /* Newest first; then ->older. Stop at the first whose revision is not above yours. */
 const struct node *cache_newest_node(const struct cache *cache);
 const struct item *cache_newest_item(const struct cache *cache, enum item_kind kind);

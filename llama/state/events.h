@@ -1,17 +1,19 @@
 /*
  * events: every change of a node's state or cause, once, numbered. A bounded ring; pure.
+ *
+ * Moves into and out of broker_down and starting are no events: an outage of the broker is one, of nobody.
  */
 #ifndef EVENTS_H
 #define EVENTS_H
 
 #include "verdict.h"
 
-#define EVENTS_MAX 1000
-#define REASON_MAX 240 /* bytes of a reason, NUL included */
+#define EVENTS_MAX 1000 /* kept; the oldest are dropped */
+#define REASON_MAX 240  /* bytes of a reason, NUL included */
 
 struct event {
-    uint64_t id;          /* from 1, without gaps */
-    uint64_t revision;    /* of the cache when it was added */
+    uint64_t id;       /* from 1, without gaps */
+    uint64_t revision; /* of the cache when it was added */
     int64_t at_wall_ms;
     char node[NODE_NAME_MAX + 1]; /* "" = the whole cluster (broker) */
     enum state from, to;
@@ -20,12 +22,12 @@ struct event {
 };
 
 struct events;
-struct events *events_create(void);
+struct events *events_create(void); /* NULL without memory */
 void events_destroy(struct events *events);
 /* Copies; id is given here and returned. 0 when memory ran out. */
 uint64_t events_add(struct events *events, const struct event *event);
-/* Newest first: NULL begins; NULL ends. */
+/* Newest first: NULL begins; NULL ends. Borrowed until the next events_add. */
 const struct event *events_older(const struct events *events, const struct event *than);
-uint64_t events_last_id(const struct events *events);
+uint64_t events_last_id(const struct events *events); /* 0 = none yet */
 
 #endif

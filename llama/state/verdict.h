@@ -1,6 +1,7 @@
 /*
- * verdict: from evidence to state, cause and a sentence. Pure; recomputed at every tick and never stored, so that it can't
- * get stuck. Source: contract section 3 (docs/operations.md explains it for users). First match wins.
+ * verdict: from evidence to state, cause and a sentence. Pure; recomputed at every tick and never stored, so
+ * that it can't get stuck. Source: contract section 3 (docs/operations.md explains it for users). First match
+ * wins.
  */
 #ifndef VERDICT_H
 #define VERDICT_H
@@ -35,76 +36,87 @@ enum cause {
     CAUSES
 };
 enum via { VIA_NONE, VIA_MQTT, VIA_HTTP, VIA_EDGE };
-const char *state_name(enum state state);   /* "online", … */
-const char *cause_name(enum cause cause);   /* "agent_down", …; NULL for CAUSE_NONE */
-const char *via_name(enum via via);         /* "mqtt", …; NULL for VIA_NONE */
+const char *state_name(enum state state); /* "online", … */
+const char *cause_name(enum cause cause); /* "agent_down", …; NULL for CAUSE_NONE */
+const char *via_name(enum via via);       /* "mqtt", …; NULL for VIA_NONE */
 
-enum presence { PRESENCE_NONE, PRESENCE_ONLINE, PRESENCE_WILL, PRESENCE_STOPPED }; /* what `status` last said */
+/* A broker that is stopped sends everybody's will just before its links close. So a will counts only when the
+ * link has outlived it by this long. */
+#define WILL_SETTLE_MS 1000
+
+enum presence { PRESENCE_NONE, PRESENCE_ONLINE, PRESENCE_WILL, PRESENCE_STOPPED }; /* by `status` */
 enum probe_outcome { PROBE_NONE, PROBE_OK, PROBE_UNUSABLE, PROBE_FAILED };
 
 /* Everything known about one node that bears on its state. Times are monotonic ms, 0 = never. */
 struct evidence {
-    bool manual;               /* configured by hand */
-    bool has_url;              /* pollable: a URL is known and allowed */
+    bool manual;  /* configured by hand */
+    bool has_url; /* pollable: a URL is known and allowed */
     struct {
-        bool ever;             /* an agent was heard (a retained heartbeat counts) */
-        int64_t heartbeat_ms;  /* last heartbeat that counts as life */
-        uint32_t interval_s;   /* of the last heartbeat, 1–3600 */
-        enum presence presence;
-        int64_t presence_ms;   /* when it was heard; a live heartbeat after it overrides will and stop */
-        bool presence_replayed;/* it came retained */
-        bool duplicate;        /* two sessions alternate */
+        bool ever;              /* an agent was heard (a retained message counts) */
+        bool duplicate;         /* two sessions alternate */
+        bool presence_replayed; /* `presence` came retained, or from a broker about to stop */
+        enum presence presence; /* the status last heard */
+        int64_t heartbeat_ms;   /* last heartbeat that counts as life */
+        int64_t presence_ms;    /* when it was heard; a later heartbeat overrides will and stop */
+        uint32_t interval_s;    /* of the last heartbeat, 1–3600; 0 = not known yet (10 is assumed) */
     } agent;
-    struct {                   /* what the agent says of its Smollama */
+    struct { /* what the agent says of its Smollama */
         bool known, ok;
-        bool answers;          /* some HTTP answer came (error is http_… or bad_body): not dead, but wrong */
+        bool answers; /* some HTTP answer came (error is http_… or bad_body): not dead, but wrong */
         char error[SOURCE_ERROR_MAX + 1];
-        int64_t since_wall_ms;
+        int64_t since_wall_ms; /* TIMESTAMP_NONE = not said */
     } source;
-    struct {                   /* per snapshot, from heartbeats */
+    struct { /* per snapshot, from heartbeats */
         bool present;
         char error[SOURCE_ERROR_MAX + 1]; /* "" or "off" = fine */
-        int64_t error_since_ms;           /* when this error was first seen */
-        unsigned error_fetches;           /* fetch intervals it has stood for */
-        int64_t age_from_ms;              /* later of captured_at's arrival and last successful fetch; 0 = none yet */
         uint32_t interval_s;
+        int64_t error_since_ms; /* since when there has been one, whichever */
+        unsigned error_fetches; /* fetches that have failed in a row */
+        int64_t age_from_ms;    /* the later of last report and last successful fetch; 0 = none yet */
     } snapshots[REPORT_KINDS];
-    struct {                   /* HTTP polling by llamad */
-        enum probe_outcome outcome; /* of the last finished poll since it turned silent */
-        bool pending;          /* one is under way, or due */
-        bool ever_ok;          /* it answered usably at some time */
-        char error[SOURCE_ERROR_MAX + 1]; /* "refused", "timeout", "no route", "dns", "http_500", … */
-        int64_t at_ms;         /* end of the last poll */
-        int64_t ok_ms;         /* end of the last usable poll */
-        unsigned failures;     /* in a row */
+    struct {                              /* HTTP polling by llamad */
+        enum probe_outcome outcome;       /* of the last poll finished since it turned silent */
+        bool pending;                     /* one is under way */
+        bool ever_ok;                     /* it answered usably at some time */
+        bool ever_answered;               /* it answered at some time, whatever that was */
+        unsigned failures;                /* in a row */
+        char error[SOURCE_ERROR_MAX + 1]; /* "refused", "timeout", "no_route", "dns", "http_500", … */
+        int64_t at_ms;                    /* end of the last poll */
+        int64_t ok_ms;                    /* end of the last usable poll */
     } probe;
-    struct {                   /* messages under smollama/ or re-exported by a master */
+    struct { /* messages under smollama/ or re-exported by a master */
         bool ever;
-        int64_t message_ms;
-        uint32_t interval_ms;  /* usual distance between messages; 0 = not known yet (30 s is assumed) */
+        uint32_t interval_ms; /* usual distance between messages; 0 = not known yet (30 s is assumed) */
+        int64_t message_ms;   /* of the newest; may be negative: before this machine's clock began */
     } edge;
     bool frozen, clock_skewed; /* set by their detectors */
     char detail[96];           /* for frozen, clock_skew, duplicate_name: what completes the sentence */
 };
 
-struct link_evidence {         /* the broker link of llamad, the same for all nodes */
+struct link_evidence {       /* the broker link of llamad, the same for all nodes */
     bool up;
-    int64_t up_ms, down_ms;    /* last change, monotonic; 0 = never */
-    int64_t started_ms;        /* start of llamad */
+    int64_t up_ms, down_ms; /* when it last went up and down, monotonic; 0 = never */
+    int64_t started_ms;     /* start of llamad */
 };
 
 struct verdict {
     enum state state;
     enum cause cause;
-    enum via via;
+    enum via via; /* how it is known to live; none when it is not */
 };
 struct verdict verdict_of(const struct evidence *evidence, const struct link_evidence *link, struct now now);
-/* The sentence: since when, and what was seen: "no heartbeat since 2026-01-02T03:04:05Z; HTTP: connection refused". Peer text escaped.
- * Always fits `size` (cut at a character boundary); at least 64. */
-void verdict_reason(struct verdict verdict, const struct evidence *evidence, const struct link_evidence *link, struct now now,
-                    char *buffer, size_t size);
+/*
+ * The sentence: since when, and what was seen: "no heartbeat since 2026-01-02T03:04:05Z (announced every 10 s);
+ * HTTP: connection refused". Peer text is escaped. Always fits `size` (cut at a character's boundary), which is
+ * at least 64. It tells times, no ages, and so stays the same while nothing happens.
+ */
+void verdict_reason(struct verdict verdict, const struct evidence *evidence, const struct link_evidence *link,
+                    struct now now, char *buffer, size_t size);
 
-/* Is a node silent on MQTT, so that llamad should poll it (if it has a URL)? The same rule as verdict_of uses. */
+/* Is a node silent on MQTT, so that llamad should poll it (if it has a URL)? The rule that verdict_of uses.
+ * True for whoever never had an agent; false for 2.5 intervals after link-up, unless it is known to be gone. */
 bool verdict_silent_on_mqtt(const struct evidence *evidence, const struct link_evidence *link, struct now now);
+/* Does its agent count as alive on MQTT right now? */
+bool verdict_fresh_on_mqtt(const struct evidence *evidence, const struct link_evidence *link, struct now now);
 
 #endif
