@@ -1,0 +1,256 @@
+#include "config.h"
+
+#include "utf8.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+/* The machine's name up to the first dot. */
+static void host_name(char buffer[NODE_NAME_MAX + 1])
+{
+    char name[HOST_NAME_MAX + 1] = "";
+    if (gethostname(name, sizeof name - 1) != 0) {
+        name[0] = '\0';
+    }
+    name[strcspn(name, ".")] = '\0';
+    snprintf(buffer, NODE_NAME_MAX + 1, "%.*s", NODE_NAME_MAX, name);
+}
+
+static bool is_text(const char *value)
+{
+    return value && value[0];
+}
+
+/* --- checks across keys --- */
+
+static void check_name(struct conf *conf)
+{
+    char name[NODE_NAME_MAX + 1];
+    const char *why = NULL;
+    if (is_text(conf_string(conf, "node.name"))) {
+        return; /* checked where it was read */
+    }
+    host_name(name);
+    if (!node_name_valid(name, strlen(name), &why)) {
+        conf_report(conf, CONF_ERROR, "node.name", "not set, and the host name %s; set one", why);
+    }
+}
+
+static void check_source(struct conf *conf)
+{
+    struct url url;
+    const char *why = NULL;
+    const char *text = conf_string(conf, "alpaca.url");
+    if (strcmp(conf_string(conf, "alpaca.source"), "system") == 0) {
+        return;
+    }
+    if (url_parse(text ? text : "", &url, &why) != 0) {
+        conf_report(conf, CONF_ERROR, "alpaca.url", "the URL %s", why);
+    } else if (url.https && url.ipv6) {
+        conf_report(conf, CONF_ERROR, "alpaca.url",
+                    "https needs a name or an IPv4 address, to check the certificate by");
+    }
+}
+
+static enum announce announce_mode(const char *text)
+{
+    if (!is_text(text) || strcasecmp(text, "none") == 0) {
+        return ANNOUNCE_NOTHING;
+    }
+    return strcasecmp(text, "auto") == 0 ? ANNOUNCE_AUTO : ANNOUNCE_URL;
+}
+
+static void check_announcement(struct conf *conf)
+{
+    struct url url;
+    const char *why = NULL, *text = conf_string(conf, "alpaca.announce_url");
+    if (announce_mode(text) != ANNOUNCE_URL) {
+        return;
+    }
+    if (url_parse(text, &url, &why) != 0) {
+        conf_report(conf, CONF_ERROR, "alpaca.announce_url", "neither auto nor none, and as a URL it %s",
+                    why);
+    } else if (strlen(text) > URL_MAX) {
+        conf_report(conf, CONF_ERROR, "alpaca.announce_url", "longer than %d bytes", URL_MAX);
+    }
+}
+
+static bool label_text_valid(const char *text, size_t max)
+{
+    size_t len = strlen(text);
+    if (len > max || !utf8_valid(text, len)) {
+        return false;
+    }
+    for (size_t i = 0; i < len; i++) {
+        if ((unsigned char)text[i] < ' ' || text[i] == 0x7f) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void check_labels(struct conf *conf)
+{
+    size_t count = conf_list_len(conf, "alpaca.labels");
+    if (count > LABELS_MAX) {
+        conf_report(conf, CONF_ERROR, "alpaca.labels", "%zu labels; a node may have %d", count, LABELS_MAX);
+    }
+    for (size_t i = 0; i < count; i++) {
+        const char *key = conf_list_key(conf, "alpaca.labels", i);
+        const char *value = conf_list_get(conf, "alpaca.labels", i, NULL);
+        if (!is_text(key) || !label_text_valid(key, LABEL_KEY_MAX)) {
+            conf_report(conf, CONF_ERROR, "alpaca.labels",
+                        "label %zu: a key has 1 to %d bytes of text without control characters", i + 1,
+                        LABEL_KEY_MAX);
+        }
+        if (value && !label_text_valid(value, LABEL_VALUE_MAX)) {
+            conf_report(conf, CONF_ERROR, "alpaca.labels",
+                        "label %zu: a value has at most %d bytes of text without control characters", i + 1,
+                        LABEL_VALUE_MAX);
+        }
+    }
+}
+
+static void check_broker(struct conf *conf)
+{
+    const char *file = conf_string(conf, "mqtt.password_file");
+    if (is_text(file)) {
+        char *password = conf_read_secret(file);
+        if (!password) {
+            conf_report(conf, CONF_ERROR, "mqtt.password_file", "cannot be read: %s", strerror(errno));
+        }
+        free(password);
+        if (is_text(conf_string(conf, "mqtt.password"))) {
+            conf_report(conf, CONF_WARNING, "mqtt.password", "not used: mqtt.password_file is set as well");
+        }
+    }
+    bool cert = is_text(conf_string(conf, "mqtt.tls.cert")), key = is_text(conf_string(conf, "mqtt.tls.key"));
+    if (cert != key) {
+        conf_report(conf, CONF_ERROR, cert ? "mqtt.tls.cert" : "mqtt.tls.key",
+                    "cert and key need each other");
+    }
+    if (cert && !is_text(conf_string(conf, "mqtt.tls.ca"))) {
+        conf_report(conf, CONF_ERROR, "mqtt.tls.cert", "mqtt.tls.ca is not set, so there would be no TLS");
+    }
+}
+
+void config_check(struct conf *conf)
+{
+    check_name(conf);
+    check_source(conf);
+    check_announcement(conf);
+    check_labels(conf);
+    check_broker(conf);
+}
+
+/* --- reading --- */
+
+static const char *text_or_null(const struct conf *conf, const char *key)
+{
+    const char *text = conf_string(conf, key);
+    return is_text(text) ? text : NULL;
+}
+
+static uint32_t seconds(const struct conf *conf, const char *key)
+{
+    int64_t value = conf_int(conf, key);
+    return value < 1 ? 1 : value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
+}
+
+static void read_node(const struct conf *conf, struct config *config)
+{
+    const char *name = text_or_null(conf, "node.name");
+    config->node_is_host_name = !name;
+    if (name) {
+        snprintf(config->node, sizeof config->node, "%s", name);
+    } else {
+        host_name(config->node);
+    }
+    const char *type = text_or_null(conf, "alpaca.type");
+    bool llama = type ? strcmp(type, "llama") == 0 : conf_bool(conf, "mem0.bridge_enabled");
+    config->type = llama ? NODE_LLAMA : NODE_ALPACA;
+    for (size_t i = 0; i < conf_list_len(conf, "alpaca.labels") && i < LABELS_MAX; i++) {
+        struct label *label = &config->labels[config->label_count++];
+        const char *value = conf_list_get(conf, "alpaca.labels", i, NULL);
+        snprintf(label->key, sizeof label->key, "%s", conf_list_key(conf, "alpaca.labels", i));
+        snprintf(label->value, sizeof label->value, "%s", value ? value : "");
+    }
+}
+
+static int read_broker(const struct conf *conf, struct config *config)
+{
+    config->broker = conf_string(conf, "mqtt.broker");
+    config->broker_port = (uint16_t)conf_int(conf, "mqtt.port");
+    config->username = text_or_null(conf, "mqtt.username");
+    config->tls_ca = text_or_null(conf, "mqtt.tls.ca");
+    config->tls_cert = text_or_null(conf, "mqtt.tls.cert");
+    config->tls_key = text_or_null(conf, "mqtt.tls.key");
+    config->base_topic = conf_string(conf, "mqtt.base_topic");
+    const char *file = text_or_null(conf, "mqtt.password_file"),
+               *password = text_or_null(conf, "mqtt.password");
+    if (file) {
+        config->password = conf_read_secret(file);
+        return config->password ? 0 : -errno;
+    }
+    if (password) {
+        config->password = strdup(password);
+        return config->password ? 0 : -ENOMEM;
+    }
+    return 0;
+}
+
+static int read_source(const struct conf *conf, struct config *config)
+{
+    config->limit = (unsigned)conf_int(conf, "alpaca.limit");
+    config->heartbeat_s = seconds(conf, "alpaca.heartbeat_interval");
+    config->retain_for_s = seconds(conf, "alpaca.retain_for");
+    config->interval_s[REPORT_READINGS] = seconds(conf, "alpaca.readings_interval");
+    config->interval_s[REPORT_STATS] = seconds(conf, "alpaca.stats_interval");
+    if (strcmp(conf_string(conf, "alpaca.source"), "system") == 0) {
+        config->source = SOURCE_SYSTEM;
+        config->announce = ANNOUNCE_NOTHING; /* nobody serves an API here */
+        return 0;
+    }
+    config->source = SOURCE_SMOLLAMA;
+    config->interval_s[REPORT_OBSERVATIONS] = seconds(conf, "alpaca.observations_interval");
+    config->interval_s[REPORT_MEMORIES] = seconds(conf, "alpaca.memories_interval");
+    config->announce_url = conf_string(conf, "alpaca.announce_url");
+    config->announce = announce_mode(config->announce_url);
+    return url_parse(conf_string(conf, "alpaca.url"), &config->url, NULL);
+}
+
+int config_read(const struct conf *conf, struct config *ret_config)
+{
+    struct config config = {0};
+    read_node(conf, &config);
+    int e = read_source(conf, &config);
+    if (e == 0) {
+        e = read_broker(conf, &config);
+    }
+    if (e) {
+        config_finish(&config);
+        return e;
+    }
+    *ret_config = config;
+    return 0;
+}
+
+void config_finish(struct config *config)
+{
+    if (config->password) {
+        explicit_bzero(config->password, strlen(config->password));
+    }
+    free(config->password);
+    config->password = NULL;
+}
+
+bool config_same_node(const struct config *a, const struct config *b)
+{
+    return strcmp(a->node, b->node) == 0 && strcmp(a->base_topic, b->base_topic) == 0 &&
+           strcmp(a->broker, b->broker) == 0 && a->broker_port == b->broker_port;
+}

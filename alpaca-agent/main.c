@@ -1,0 +1,51 @@
+/*
+ * alpaca-agent: pushes what the Smollama beside it knows to an MQTT broker, and says that it is alive.
+ *
+ *   main              command line, the round of reloads
+ *   config            what the agent wants of the configuration
+ *   app               puts the parts together on one loop
+ *   agent             what is due when, what is worth sending (pure)
+ *     answer            what an answer of an endpoint is worth (pure)
+ *     source_health     whether Smollama as a whole is all right (pure)
+ *   smollama_source   asks Smollama's HTTP API
+ *     resolver          looks its host's name up off the loop
+ *     url               takes its address apart (pure)
+ *   system_source     stands in for it: /proc and /sys
+ *   publisher         status, heartbeats, reports and refresh over MQTT
+ */
+#include "app.h"
+#include "conf.h"
+#include "config.h"
+#include "log.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+static const char help[] =
+    "Pushes the readings, observations, memories and statistics of the local Smollama to an MQTT broker.\n"
+    "\n"
+    "Signals: SIGTERM and SIGINT say goodbye and end it within 2 seconds; SIGHUP reads the configuration "
+    "again.\n"
+    "Topics and payloads: docs/protocol.md.\n";
+
+int main(int argc, char **argv)
+{
+    struct conf *conf = NULL;
+    int status = conf_main(argc, argv, "alpaca-agent", help, config_check, &conf);
+    if (status >= 0) {
+        return status;
+    }
+    bool hung = false;
+    while (conf) {
+        struct app_end end = app_run(conf, conf_path(conf));
+        conf_destroy(conf);
+        conf = end.next;
+        status = end.status;
+        hung |= end.hung;
+    }
+    if (hung) {
+        log_warning("left a name look-up unfinished");
+        _exit(status);
+    }
+    return status;
+}

@@ -1,0 +1,395 @@
+#include "publisher.h"
+
+#include "log.h"
+#include "mqtt.h"
+#include "system_source.h"
+#include "timestamp.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CLIENT_ID_SIZE       (sizeof "alpaca-" + NODE_NAME_MAX)
+#define RETRY_MS             50 /* how often a clogged connection is looked at */
+#define BEATS_UNACKNOWLEDGED 60 /* a broker that takes none of so many gets no more */
+/* The PUBLISH packet around a payload: fixed header, topic length, packet id, expiry and its user property.
+ */
+#define PACKET_OVERHEAD (TOPIC_SIZE + 64)
+
+struct publisher {
+    struct loop *loop;
+    const struct config *config;
+    struct agent *agent;
+    struct mqtt *mqtt;
+    struct loop_timer *heartbeat;
+    struct loop_timer *refresh;
+    struct loop_timer *retry;
+    char session[SESSION_MAX + 1];
+    char status_topic[TOPIC_SIZE];
+    uint64_t beats;           /* heartbeats sent, and the last one's seq */
+    unsigned beats_unflushed; /* in a row, while the connection was clogged */
+    unsigned waiting;         /* bit per kind: a report to be sent */
+    int64_t status_sent_ms;
+    bool stopping;
+    char last_reason[LOG_TEXT]; /* of the failed attempts in a row, so that each reason is logged once */
+    void (*stopped)(void *user);
+    void *stopped_user;
+};
+
+/* --- status --- */
+
+static void encode_status(const struct publisher *publisher, bool online, bool stopped, int64_t at_ms,
+                          struct buf *out)
+{
+    struct status status = {.online = online, .stopped = stopped, .at_ms = at_ms};
+    snprintf(status.session, sizeof status.session, "%s", publisher->session);
+    int e = status_encode(out, &status);
+    if (e) {
+        log_error("status: %s", strerror(-e));
+    }
+}
+
+static int publish(struct publisher *publisher, const char *topic, const void *payload, size_t len)
+{
+    return mqtt_publish(publisher->mqtt, topic, payload, len, 1, true, publisher->config->retain_for_s);
+}
+
+static void send_status(struct publisher *publisher, bool online)
+{
+    struct buf payload = BUF_INIT;
+    struct now now = clock_now();
+    encode_status(publisher, online, !online, now.wall_ms, &payload);
+    int e = publish(publisher, publisher->status_topic, payload.data, payload.len);
+    if (e) {
+        log_warning("mqtt: cannot publish the status: %s", strerror(-e));
+    }
+    publisher->status_sent_ms = now.mono_ms;
+    buf_finish(&payload);
+}
+
+/* The will's time is that of the connect it belongs to. */
+static void set_will(struct publisher *publisher, int64_t at_ms)
+{
+    struct buf payload = BUF_INIT;
+    encode_status(publisher, false, false, at_ms, &payload);
+    int e = mqtt_set_will(publisher->mqtt, publisher->status_topic, payload.data, payload.len,
+                          publisher->config->retain_for_s);
+    if (e) {
+        log_error("mqtt: cannot set the will: %s", strerror(-e));
+    }
+    buf_finish(&payload);
+}
+
+/* --- reports --- */
+
+static void send_report(struct publisher *publisher, enum report_kind kind)
+{
+    const char *payload;
+    size_t len;
+    char topic[TOPIC_SIZE];
+    if (!agent_report(publisher->agent, kind, &payload, &len)) {
+        return;
+    }
+    topic_format(publisher->config->base_topic, publisher->config->node, report_topic(kind), topic,
+                 sizeof topic);
+    int e = publish(publisher, topic, payload, len);
+    if (e == 0) {
+        agent_note_sent(publisher->agent, kind, clock_now());
+    } else if (e != -ENOTCONN) {
+        log_warning("mqtt: cannot publish %s (%zu bytes): %s", report_kind_name(kind), len, strerror(-e));
+    }
+}
+
+static void send_waiting(struct publisher *publisher)
+{
+    for (unsigned kind = 0; kind < REPORT_KINDS; kind++) {
+        if (publisher->waiting & (1u << kind)) {
+            send_report(publisher, (enum report_kind)kind);
+        }
+    }
+    publisher->waiting = 0;
+    loop_timer_stop(publisher->retry);
+}
+
+static void send_all(struct publisher *publisher)
+{
+    publisher->waiting = (1u << REPORT_KINDS) - 1;
+    send_waiting(publisher);
+    agent_refresh_sent(publisher->agent, clock_now());
+}
+
+static void on_retry(void *user)
+{
+    struct publisher *publisher = user;
+    if (mqtt_is_up(publisher->mqtt) && mqtt_is_flushed(publisher->mqtt)) {
+        send_waiting(publisher);
+    }
+}
+
+void publisher_report(struct publisher *publisher, enum report_kind kind)
+{
+    if (publisher->stopping || !mqtt_is_up(publisher->mqtt)) {
+        return; /* all is sent after the connect */
+    }
+    publisher->waiting |= 1u << kind;
+    if (mqtt_is_flushed(publisher->mqtt)) {
+        send_waiting(publisher);
+    } else if (!loop_timer_active(publisher->retry)) {
+        loop_timer_start(publisher->retry, RETRY_MS, RETRY_MS);
+    }
+}
+
+/* Retained messages expire at the broker; what never changes must be said again. */
+static void resend_old(struct publisher *publisher, struct now now, int64_t resend_ms)
+{
+    for (unsigned kind = 0; kind < REPORT_KINDS; kind++) {
+        if (agent_resend_due(publisher->agent, (enum report_kind)kind, now)) {
+            publisher_report(publisher, (enum report_kind)kind);
+        }
+    }
+    if (now.mono_ms - publisher->status_sent_ms >= resend_ms) {
+        send_status(publisher, true);
+    }
+}
+
+/* --- the heartbeat --- */
+
+static void own_url(const struct publisher *publisher, char url[URL_MAX + 1])
+{
+    char address[64];
+    const struct config *config = publisher->config;
+    url[0] = '\0';
+    if (config->announce == ANNOUNCE_URL) {
+        snprintf(url, URL_MAX + 1, "%s", config->announce_url);
+    } else if (config->announce == ANNOUNCE_AUTO &&
+               mqtt_local_address(publisher->mqtt, address, sizeof address) &&
+               address_is_reachable(address) &&
+               url_at_address(&config->url, address, url, URL_MAX + 1) != 0) {
+        url[0] = '\0';
+    }
+}
+
+static int encode_heartbeat(struct publisher *publisher, struct now now, struct buf *out)
+{
+    const struct config *config = publisher->config;
+    struct heartbeat heartbeat;
+    agent_heartbeat(publisher->agent, now, &heartbeat);
+    heartbeat.type = config->type;
+    heartbeat.seq = publisher->beats + 1;
+    snprintf(heartbeat.version, sizeof heartbeat.version, "%s", PROJECT_VERSION);
+    heartbeat.uptime_s = system_uptime_s("");
+    heartbeat.interval_s = config->heartbeat_s;
+    heartbeat.utc_offset_s = system_utc_offset_s((time_t)(now.wall_ms / 1000));
+    memcpy(heartbeat.labels, config->labels, sizeof heartbeat.labels);
+    heartbeat.label_count = config->label_count;
+    own_url(publisher, heartbeat.url);
+    return heartbeat_encode(out, &heartbeat);
+}
+
+static void send_heartbeat(struct publisher *publisher)
+{
+    char topic[TOPIC_SIZE];
+    struct buf payload = BUF_INIT;
+    topic_format(publisher->config->base_topic, publisher->config->node, TOPIC_HEALTH, topic, sizeof topic);
+    int e = encode_heartbeat(publisher, clock_now(), &payload);
+    if (e == 0) {
+        e = publish(publisher, topic, payload.data, payload.len);
+    }
+    if (e == 0) {
+        publisher->beats++;
+    } else {
+        log_warning("mqtt: cannot publish a heartbeat: %s", strerror(-e));
+    }
+    buf_finish(&payload);
+}
+
+static void on_heartbeat(void *user)
+{
+    struct publisher *publisher = user;
+    if (publisher->stopping || !mqtt_is_up(publisher->mqtt)) {
+        return;
+    }
+    publisher->beats_unflushed = mqtt_is_flushed(publisher->mqtt) ? 0 : publisher->beats_unflushed + 1;
+    if (publisher->beats_unflushed < BEATS_UNACKNOWLEDGED) {
+        send_heartbeat(publisher);
+    }
+    resend_old(publisher, clock_now(), agent_resend_ms(publisher->agent));
+}
+
+/* --- refresh --- */
+
+static void on_refresh(void *user)
+{
+    struct publisher *publisher = user;
+    if (!publisher->stopping && mqtt_is_up(publisher->mqtt)) {
+        log_debug("mqtt: all reports are sent again, as asked for");
+        send_all(publisher);
+    }
+}
+
+static void plan_refresh(struct publisher *publisher)
+{
+    if (loop_timer_active(publisher->refresh)) {
+        return; /* one answer for all who ask meanwhile */
+    }
+    agent_refresh_asked(publisher->agent);
+    int64_t wait_ms = agent_next_refresh(publisher->agent) - clock_now().mono_ms;
+    loop_timer_start(publisher->refresh, wait_ms > 0 ? (uint64_t)wait_ms : 0, 0);
+}
+
+/* --- what the connection says --- */
+
+static void on_connected(void *user)
+{
+    struct publisher *publisher = user;
+    const struct config *config = publisher->config;
+    char topic[TOPIC_SIZE];
+    log_info("mqtt: connected to %s:%u as alpaca-%s (MQTT %s)", config->broker, (unsigned)config->broker_port,
+             config->node, mqtt_is_v5(publisher->mqtt) ? "5" : "3.1.1");
+    publisher->last_reason[0] = '\0';
+    publisher->beats_unflushed = 0;
+    uint32_t packet = mqtt_max_packet(publisher->mqtt);
+    agent_set_report_limit(publisher->agent, packet > PACKET_OVERHEAD ? packet - PACKET_OVERHEAD : 0);
+    topic_format(config->base_topic, config->node, TOPIC_REFRESH, topic, sizeof topic);
+    int e = mqtt_subscribe(publisher->mqtt, topic, 1);
+    if (e) {
+        log_warning("mqtt: cannot subscribe to %s: %s", topic, strerror(-e));
+    }
+    send_status(publisher, true);
+    send_all(publisher);
+    send_heartbeat(publisher);
+    loop_timer_start(publisher->heartbeat, config->heartbeat_s * 1000, config->heartbeat_s * 1000);
+}
+
+static void on_disconnected(void *user, bool was_up, const char *reason, uint32_t next_try_ms)
+{
+    struct publisher *publisher = user;
+    char text[LOG_TEXT];
+    log_escape(text, sizeof text, reason, strlen(reason));
+    if (was_up || strcmp(text, publisher->last_reason) != 0) {
+        log_warning("mqtt: %s %s:%u: %s; trying again in %.1f s", was_up ? "lost" : "cannot connect to",
+                    publisher->config->broker, (unsigned)publisher->config->broker_port, text,
+                    next_try_ms / 1000.0);
+    }
+    snprintf(publisher->last_reason, sizeof publisher->last_reason, "%s", was_up ? "" : text);
+    publisher->waiting = 0;
+    loop_timer_stop(publisher->retry);
+    loop_timer_stop(publisher->refresh);
+    set_will(publisher, clock_now().wall_ms + next_try_ms);
+}
+
+static void on_message(void *user, const struct mqtt_message *message)
+{
+    struct publisher *publisher = user;
+    struct topic topic;
+    /* A retained refresh is somebody's mistake, and would ask after each connect, when all is sent anyway. */
+    if (topic_parse(publisher->config->base_topic, message->topic, &topic) && topic.kind == TOPIC_REFRESH &&
+        !message->retain) {
+        plan_refresh(publisher);
+    }
+}
+
+static void on_stopped(void *user)
+{
+    struct publisher *publisher = user;
+    publisher->stopped(publisher->stopped_user);
+}
+
+/* --- life --- */
+
+static struct mqtt *create_mqtt(struct publisher *publisher, const char **ret_why)
+{
+    static const struct mqtt_callbacks callbacks = {
+        .connected = on_connected,
+        .disconnected = on_disconnected,
+        .message = on_message,
+    };
+    const struct config *config = publisher->config;
+    char client_id[CLIENT_ID_SIZE];
+    snprintf(client_id, sizeof client_id, "alpaca-%s", config->node);
+    uint32_t keepalive_s = 2 * config->heartbeat_s;
+    struct mqtt_options options = {
+        .host = config->broker,
+        .port = config->broker_port,
+        .client_id = client_id,
+        .username = config->username,
+        .password = config->password,
+        .tls_ca = config->tls_ca,
+        .tls_cert = config->tls_cert,
+        .tls_key = config->tls_key,
+        .keepalive_s = (uint16_t)(keepalive_s < 10           ? 10
+                                  : keepalive_s > UINT16_MAX ? UINT16_MAX
+                                                             : keepalive_s),
+    };
+    return mqtt_create(publisher->loop, &options, &callbacks, publisher, ret_why);
+}
+
+struct publisher *publisher_create(struct loop *loop, const struct config *config, struct agent *agent,
+                                   const char *session, const char **ret_why)
+{
+    struct publisher *publisher = calloc(1, sizeof *publisher);
+    if (!publisher) {
+        return NULL;
+    }
+    publisher->loop = loop;
+    publisher->config = config;
+    publisher->agent = agent;
+    snprintf(publisher->session, sizeof publisher->session, "%s", session);
+    int e = topic_format(config->base_topic, config->node, TOPIC_STATUS, publisher->status_topic,
+                         sizeof publisher->status_topic);
+    if (e) {
+        errno = -e;
+        goto fail;
+    }
+    publisher->heartbeat = loop_timer_create(loop, on_heartbeat, publisher);
+    publisher->refresh = loop_timer_create(loop, on_refresh, publisher);
+    publisher->retry = loop_timer_create(loop, on_retry, publisher);
+    if (!publisher->heartbeat || !publisher->refresh || !publisher->retry) {
+        goto fail;
+    }
+    publisher->mqtt = create_mqtt(publisher, ret_why);
+    if (!publisher->mqtt) {
+        goto fail;
+    }
+    set_will(publisher, clock_now().wall_ms);
+    return publisher;
+fail:
+    e = errno;
+    publisher_destroy(publisher);
+    errno = e;
+    return NULL;
+}
+
+void publisher_start(struct publisher *publisher)
+{
+    mqtt_start(publisher->mqtt);
+}
+
+void publisher_stop(struct publisher *publisher, bool say_offline, uint32_t timeout_ms,
+                    void (*done)(void *user), void *user)
+{
+    publisher->stopping = true;
+    publisher->stopped = done;
+    publisher->stopped_user = user;
+    loop_timer_stop(publisher->heartbeat);
+    loop_timer_stop(publisher->refresh);
+    loop_timer_stop(publisher->retry);
+    if (say_offline && mqtt_is_up(publisher->mqtt)) {
+        send_status(publisher, false);
+    }
+    mqtt_stop(publisher->mqtt, timeout_ms, on_stopped);
+}
+
+bool publisher_destroy(struct publisher *publisher)
+{
+    if (!publisher) {
+        return true;
+    }
+    bool idle = publisher->mqtt ? mqtt_destroy(publisher->mqtt) : true;
+    loop_timer_destroy(publisher->heartbeat);
+    loop_timer_destroy(publisher->refresh);
+    loop_timer_destroy(publisher->retry);
+    free(publisher);
+    return idle;
+}
