@@ -39,13 +39,16 @@ size_t fixture_each_body(void (*visit)(const char *path, const char *text, size_
 {
     glob_t found;
     assert_int_equal(glob(FIXTURES "/smollama/*/*.json", 0, NULL, &found), 0);
+    size_t count = 0;
     for (size_t i = 0; i < found.gl_pathc; i++) {
         size_t len;
         char *text = read_whole(found.gl_pathv[i], &len);
-        visit(found.gl_pathv[i], text, len);
+        if (len > 0) { /* the answer to HEAD has no body */
+            visit(found.gl_pathv[i], text, len);
+            count++;
+        }
         free(text);
     }
-    size_t count = found.gl_pathc;
     globfree(&found);
     return count;
 }
@@ -73,4 +76,12 @@ char *exact_copy(const char *text, size_t len)
     assert_non_null(copy);
     memcpy(copy, text, len);
     return copy;
+}
+
+struct json_slice value_of(const char *text)
+{
+    struct json_error error;
+    if (!json_check(text, strlen(text), JSON_MAX_DEPTH, &error))
+        fail_msg("%s: %s at %zu", text, error.message, error.offset);
+    return json_root(text, strlen(text));
 }

@@ -13,13 +13,30 @@ static void good_node_names(void **state)
 {
     (void)state;
     static const char *const good[] = {
-        "a", "pi-kitchen", "Pi 4 in the kitchen", "k\xc3\xbc" "che", "\xe6\xb8\xa9\xe5\xba\xa6", "\xf0\x9f\xa6\x99",
-        "a.b", "...", ".hidden", "a$b", "50%", "a\"b\\c", "<script>", "*", "node:1", "a\xc2\xa0" "b",
+        "a",
+        "pi-kitchen",
+        "Pi 4 in the kitchen",
+        "k\xc3\xbc"
+        "che",
+        "\xe6\xb8\xa9\xe5\xba\xa6",
+        "\xf0\x9f\xa6\x99",
+        "a.b",
+        "...",
+        ".hidden",
+        "a$b",
+        "50%",
+        "a\"b\\c",
+        "<script>",
+        "*",
+        "node:1",
+        "a\xc2\xa0"
+        "b",
         "\xd7\xa9\xd7\x9c\xd7\x95\xd7\x9d", /* Hebrew needs no bidi characters */
         "0123456789012345678901234567890123456789012345678901234567890123",
         "\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac"
         "\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac"
-        "\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac" "1", /* 64 bytes */
+        "\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac"
+        "1", /* 64 bytes */
     };
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
         const char *why = "untouched";
@@ -48,19 +65,37 @@ static void bad_node_names_and_why(void **state)
         {"a ", "starts or ends with a space"},
         {" ", "starts or ends with a space"},
         {"a\xc2\xa0", "starts or ends with a space"},
-        {"\xe3\x80\x80" "a", "starts or ends with a space"},
+        {"\xe3\x80\x80"
+         "a",
+         "starts or ends with a space"},
         {"a\nb", "contains a control or format character"},
         {"a\x7f", "contains a control or format character"},
         {"a\xc2\x85", "contains a control or format character"},
-        {"a\xe2\x80\xae" "b", "contains a control or format character"}, /* RIGHT-TO-LEFT OVERRIDE */
-        {"a\xe2\x80\x8f", "contains a control or format character"},     /* RIGHT-TO-LEFT MARK */
-        {"\xd8\x9c" "a", "contains a control or format character"},      /* ARABIC LETTER MARK */
-        {"a\xe2\x81\xa6" "b", "contains a control or format character"}, /* LEFT-TO-RIGHT ISOLATE */
-        {"a\xe2\x80\x8b" "b", "contains a control or format character"}, /* ZERO WIDTH SPACE */
-        {"a\xe2\x80\x8d" "b", "contains a control or format character"}, /* ZERO WIDTH JOINER */
-        {"a\xc2\xad" "b", "contains a control or format character"},     /* SOFT HYPHEN */
-        {"\xef\xbb\xbf" "a", "contains a control or format character"},  /* BOM */
-        {"a\xe2\x80\xa8" "b", "contains a control or format character"}, /* LINE SEPARATOR */
+        {"a\xe2\x80\xae"
+         "b",
+         "contains a control or format character"},                  /* RIGHT-TO-LEFT OVERRIDE */
+        {"a\xe2\x80\x8f", "contains a control or format character"}, /* RIGHT-TO-LEFT MARK */
+        {"\xd8\x9c"
+         "a",
+         "contains a control or format character"}, /* ARABIC LETTER MARK */
+        {"a\xe2\x81\xa6"
+         "b",
+         "contains a control or format character"}, /* LEFT-TO-RIGHT ISOLATE */
+        {"a\xe2\x80\x8b"
+         "b",
+         "contains a control or format character"}, /* ZERO WIDTH SPACE */
+        {"a\xe2\x80\x8d"
+         "b",
+         "contains a control or format character"}, /* ZERO WIDTH JOINER */
+        {"a\xc2\xad"
+         "b",
+         "contains a control or format character"}, /* SOFT HYPHEN */
+        {"\xef\xbb\xbf"
+         "a",
+         "contains a control or format character"}, /* BOM */
+        {"a\xe2\x80\xa8"
+         "b",
+         "contains a control or format character"},                      /* LINE SEPARATOR */
         {"a\xf3\xa0\x81\x81", "contains a control or format character"}, /* TAG LATIN CAPITAL A */
         {"a\xef\xbf\xbf", "contains a code point that is no character"},
         {"a\xef\xb7\x90", "contains a code point that is no character"},
@@ -82,9 +117,19 @@ static void bad_node_names_and_why(void **state)
 static void base_topics(void **state)
 {
     (void)state;
-    static const char *const good[] = {"alpaca", "a", "A-z_09", "smollama2", "Llama",
-                                       "0123456789012345678901234567890123456789012345678901234567890123"};
-    static const char *const bad[] = {"", "a/b", "a b", "+", "#", "$a", "\xc3\xa4", "smollama", "llama", "homeassistant",
+    static const char *const good[] = {
+        "alpaca",    "a",     "A-z_09",
+        "smollama2", "Llama", "0123456789012345678901234567890123456789012345678901234567890123"};
+    static const char *const bad[] = {"",
+                                      "a/b",
+                                      "a b",
+                                      "+",
+                                      "#",
+                                      "$a",
+                                      "\xc3\xa4",
+                                      "smollama",
+                                      "llama",
+                                      "homeassistant",
                                       "01234567890123456789012345678901234567890123456789012345678901234"};
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
         assert_true(base_topic_valid(good[i], NULL));
@@ -110,7 +155,11 @@ static void topics_of_ours_are_parsed(void **state)
         {"alpaca/pi/status", "pi", TOPIC_STATUS},
         {"alpaca/pi/health", "pi", TOPIC_HEALTH},
         {"alpaca/pi/refresh", "pi", TOPIC_REFRESH},
-        {"alpaca/Pi 4 k\xc3\xbc" "che/readings", "Pi 4 k\xc3\xbc" "che", TOPIC_READINGS},
+        {"alpaca/Pi 4 k\xc3\xbc"
+         "che/readings",
+         "Pi 4 k\xc3\xbc"
+         "che",
+         TOPIC_READINGS},
         {"alpaca//status", "", TOPIC_STATUS}, /* the caller says why */
         {"alpaca/\xff/status", "\xff", TOPIC_STATUS},
         {"alpaca/alpaca/status", "alpaca", TOPIC_STATUS},
@@ -188,7 +237,8 @@ static void percent_encoding_round_trip(void **state)
         all[c - 1] = (char)c;
     size_t len = percent_encode(all, sizeof(all), encoded), back;
     assert_int_equal(len, strlen(encoded));
-    assert_int_equal(strspn(encoded, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~%"), len);
+    assert_int_equal(strspn(encoded, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~%"),
+                     len);
     assert_int_equal(percent_decode(encoded, len, decoded, sizeof(decoded), &back), 0);
     assert_int_equal(back, sizeof(all));
     assert_memory_equal(decoded, all, sizeof(all));
