@@ -1,27 +1,35 @@
 /*
  * broker: Debian's mosquitto as a supervised child with broker-config/, for `broker.run: true`.
  *
- * It is restarted with back-off when it dies, ends with llamad even when llamad is killed (PDEATHSIG, set after the change of user),
- * and keeps retained messages on disk. A broker that runs already is never touched: a port in use is an error that says so.
+ * It is restarted with back-off when it dies, ends with llamad even when llamad is killed (PDEATHSIG, set
+ * after the change of user), and keeps retained messages on disk. A broker that runs already is never
+ * touched: a port in use is an error that says so. Files: <state_dir>/broker/ (broker_files.h).
  */
 #ifndef BROKER_H
 #define BROKER_H
 
 #include "loop.h"
 
+#include <stdbool.h>
+#include <stdint.h>
+
 struct broker;
 struct broker_options {
-    const char *listen;
+    const char *listen; /* numeric address; anonymous clients are let in on loopback only */
     uint16_t port;
-    const char *state_dir;      /* broker/ is made below it */
-    const char *config_dir;     /* broker-config */
-    const char *program;        /* NULL = mosquitto from PATH, /usr/sbin */
+    const char *state_dir;  /* broker/ is made below it */
+    const char *config_dir; /* broker-config */
+    const char *program;    /* NULL = mosquitto from PATH, /usr/sbin, /usr/local/sbin */
 };
-/* Checks what it can before starting (program, port free, folder writable). NULL with *ret_error. */
+/* Checks what it can before starting (program, port free, folder writable), and starts it. Borrows the loop.
+ * NULL with *ret_error, a static summary; what exactly is wrong was logged. A port that is in use is given 2
+ * s to become free, for a predecessor that is just ending. */
 struct broker *broker_create(struct loop *loop, const struct broker_options *options, const char **ret_error);
 uint32_t broker_restarts(const struct broker *broker);
-/* SIGTERM, and SIGKILL after timeout_ms; `done` once it has ended. */
+bool broker_is_running(const struct broker *broker);
+/* SIGTERM, and SIGKILL after timeout_ms; `done` (may be NULL) once it has ended, perhaps before this returns.
+ */
 void broker_stop(struct broker *broker, uint32_t timeout_ms, void (*done)(void *user), void *user);
-void broker_destroy(struct broker *broker); /* kills it if it still runs */
+void broker_destroy(struct broker *broker); /* kills it if it still runs; accepts NULL */
 
 #endif

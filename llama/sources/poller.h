@@ -1,5 +1,6 @@
 /*
- * poller: asks nodes over HTTP while MQTT is silent about them. Source: contract section 2.
+ * poller: asks nodes over HTTP while MQTT is silent about them: who is due when. One poll is poll.h. Source:
+ * contract section 2 (docs/operations.md).
  */
 #ifndef POLLER_H
 #define POLLER_H
@@ -9,20 +10,35 @@
 
 struct poller;
 struct poller_options {
-    uint32_t interval_ms;       /* cluster.aggregation_interval */
-    uint32_t timeout_ms;        /* cluster.request_timeout: for all four endpoints of one node together */
-    unsigned parallel;          /* nodes at once; 0 = 64 */
-    uint32_t item_limit;        /* limit= for observations and memories */
-    const char *const *allow;   /* CIDRs; count 0 = RFC 1918, 100.64/10, fc00::/7 */
+    uint32_t interval_ms;     /* cluster.aggregation_interval */
+    uint32_t timeout_ms;      /* cluster.request_timeout: for all four endpoints of one node together */
+    unsigned parallel;        /* nodes at once; 0 = 64 */
+    uint32_t item_limit;      /* limit= for observations and memories */
+    const char *const *allow; /* CIDRs; count 0 = RFC 1918, 100.64/10, fc00::/7 */
     size_t allow_count;
 };
-/* `changed` after the cache may have changed. NULL with *ret_error (a bad CIDR is named). */
-struct poller *poller_create(struct loop *loop, struct cache *cache, struct fetch *fetch, const struct poller_options *options,
-                             void (*changed)(void *user), void *user, const char **ret_error);
-/* May the URL be polled as far as its text tells? (Numeric addresses are checked here, names when connecting.) */
+struct poller_stats {
+    uint64_t polls, usable, unusable, failed; /* finished ones */
+    uint64_t requests;
+    unsigned in_flight; /* nodes being asked now */
+    unsigned waiting;   /* due, but `parallel` others are being asked */
+};
+
+/* `changed` after the cache may have changed. NULL with *ret_error: the entry of options->allow that is no
+ * address range, or "out of memory". Borrows cache and fetch. */
+struct poller *poller_create(struct loop *loop, struct cache *cache, struct fetch *fetch,
+                             const struct poller_options *options, void (*changed)(void *user), void *user,
+                             const char **ret_error);
+/* May the URL be polled as far as its text tells? (Numeric addresses are checked here, names when
+ * connecting.) */
 bool poller_url_allowed(const struct poller *poller, const char *url);
-/* Asks this node within the next second, whatever its schedule says; at most once per request_timeout. */
+/* Asks this node within the next second, whatever its schedule says; at most once per request_timeout. 0
+ * (also when it was asked just now), -EINVAL without a URL that may be polled or when MQTT is fresh about it.
+ */
 int poller_poke(struct poller *poller, struct node *node);
+/* For a changed configuration: takes effect with each node's next poll. */
+void poller_set_interval(struct poller *poller, uint32_t interval_ms);
+const struct poller_stats *poller_stats(const struct poller *poller);
 void poller_destroy(struct poller *poller);
 
 #endif

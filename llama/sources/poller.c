@@ -1,0 +1,230 @@
+#include "poller.h"
+
+#include "backoff.h"
+#include "poll.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SCAN_MS       250
+#define FIRST_POLL_MS 1000 /* first poll within 2 s of turning silent: spread over 1 s, found within a scan \
+                            */
+#define PARALLEL        64
+#define JITTER_FRACTION 10 /* an interval is up to a tenth longer, so that nodes drift apart */
+#define MIN_INTERVAL_MS 1000
+
+struct poller {
+    struct cache *cache;
+    struct poll_context context;
+    struct loop_timer *scan_timer;
+    struct loop_after *scan_soon; /* a place became free while others wait */
+    struct poll *polls;           /* under way; linked by poll_link */
+    struct backoff jitter;
+    uint32_t interval_ms;
+    unsigned parallel;
+    char resume[NODE_NAME_MAX + 1]; /* the first node that found no place in the last scan; "" = none */
+    struct poller_stats stats;
+    void (*changed)(void *user);
+    void *user;
+};
+
+/* --- schedule --- */
+
+static void on_finished(void *user, struct poll *poll, enum probe_outcome outcome)
+{
+    struct poller *poller = user;
+    for (struct poll **link = &poller->polls; *link; link = poll_link(*link)) {
+        if (*link == poll) {
+            *link = *poll_link(poll);
+            break;
+        }
+    }
+    poller->stats.in_flight--;
+    poller->stats.polls++;
+    poller->stats.usable += outcome == PROBE_OK;
+    poller->stats.unusable += outcome == PROBE_UNUSABLE;
+    poller->stats.failed += outcome == PROBE_FAILED;
+    if (poller->resume[0]) {
+        loop_after_arm(poller->scan_soon);
+    }
+}
+
+static void on_changed(void *user)
+{
+    struct poller *poller = user;
+    poller->changed(poller->user);
+}
+
+static bool is_under_way(const struct poller *poller, const char *name)
+{
+    for (struct poll *poll = poller->polls; poll; poll = *poll_link(poll)) {
+        if (strcmp(poll_node(poll), name) == 0) {
+            return true; /* perhaps of a node of this name that was forgotten since */
+        }
+    }
+    return false;
+}
+
+static void begin(struct poller *poller, struct node *node, int64_t mono_ms)
+{
+    node->polled_ms = mono_ms;
+    node->next_poll_ms = mono_ms + poller->interval_ms +
+                         backoff_random(&poller->jitter, poller->interval_ms / JITTER_FRACTION + 1);
+    struct poll *poll = poll_start(&poller->context, node);
+    if (!poll) {
+        poller->stats.polls++;
+        poller->stats.failed++;
+        return;
+    }
+    *poll_link(poll) = poller->polls;
+    poller->polls = poll;
+    poller->stats.in_flight++;
+}
+
+/* Starts the node's poll if it is due. False if it is, but there is no place for it. */
+static bool consider(struct poller *poller, struct node *node, struct now now)
+{
+    if (node->poll_in_flight) {
+        return true;
+    }
+    if (!cache_wants_poll(poller->cache, node, now)) {
+        node->next_poll_ms = 0;
+        return true;
+    }
+    if (node->next_poll_ms == 0) {
+        node->next_poll_ms = now.mono_ms + backoff_random(&poller->jitter, FIRST_POLL_MS);
+        int64_t earliest_ms = node->polled_ms ? node->polled_ms + poller->context.timeout_ms : 0;
+        if (node->next_poll_ms < earliest_ms) {
+            node->next_poll_ms = earliest_ms; /* a node that flaps is not asked at each flap */
+        }
+    }
+    if (node->next_poll_ms > now.mono_ms || is_under_way(poller, node->name)) {
+        return true;
+    }
+    if (poller->stats.in_flight >= poller->parallel) {
+        return false;
+    }
+    begin(poller, node, now.mono_ms);
+    return true;
+}
+
+/* Walks all nodes by name, beginning where places ran out the last time, so that no name has a better chance.
+ */
+static void scan(void *user)
+{
+    struct poller *poller = user;
+    struct now now = clock_now();
+    char resume[NODE_NAME_MAX + 1];
+    strcpy(resume, poller->resume);
+    poller->resume[0] = '\0';
+    poller->stats.waiting = 0;
+    for (int pass = 0; pass < (resume[0] ? 2 : 1); pass++) {
+        const struct node *next = cache_first_node(poller->cache);
+        while (next) {
+            const struct node *node = next;
+            next = node->next;
+            bool second_half = strcmp(node->name, resume) >= 0;
+            if (second_half != (pass == 0) || (!node->url[0] && node->next_poll_ms == 0)) {
+                continue;
+            }
+            struct node *found = cache_find(poller->cache, node->name, strlen(node->name));
+            if (found && !consider(poller, found, now)) {
+                if (!poller->resume[0]) {
+                    strcpy(poller->resume, node->name);
+                }
+                poller->stats.waiting++;
+            }
+        }
+    }
+}
+
+/* --- interface --- */
+
+struct poller *poller_create(struct loop *loop, struct cache *cache, struct fetch *fetch,
+                             const struct poller_options *options, void (*changed)(void *user), void *user,
+                             const char **ret_error)
+{
+    const char *bad = NULL;
+    *ret_error = "out of memory";
+    struct poller *poller = calloc(1, sizeof *poller);
+    if (!poller) {
+        return NULL;
+    }
+    struct now now = clock_now();
+    backoff_init(&poller->jitter, 1, 1, (uint64_t)(now.wall_ms ^ now.mono_ms));
+    poller->cache = cache;
+    poller->changed = changed;
+    poller->user = user;
+    poller->parallel = options->parallel ? options->parallel : PARALLEL;
+    poller_set_interval(poller, options->interval_ms);
+    poller->context = (struct poll_context){
+        .cache = cache,
+        .fetch = fetch,
+        .timeout_ms = options->timeout_ms,
+        .item_limit = options->item_limit,
+        .requests = &poller->stats.requests,
+        .changed = on_changed,
+        .finished = on_finished,
+        .user = poller,
+    };
+    poller->context.allow = allow_create(options->allow, options->allow_count, &bad);
+    if (bad) {
+        *ret_error = bad;
+    }
+    poller->scan_timer = loop_timer_create(loop, scan, poller);
+    poller->scan_soon = loop_after_create(loop, scan, poller);
+    if (!poller->context.allow || !poller->scan_timer || !poller->scan_soon) {
+        poller_destroy(poller);
+        return NULL;
+    }
+    loop_timer_start(poller->scan_timer, SCAN_MS, SCAN_MS);
+    return poller;
+}
+
+bool poller_url_allowed(const struct poller *poller, const char *url)
+{
+    return allow_url(poller->context.allow, url);
+}
+
+int poller_poke(struct poller *poller, struct node *node)
+{
+    struct now now = clock_now();
+    if (!node->url[0] || !cache_wants_poll(poller->cache, node, now)) {
+        return -EINVAL;
+    }
+    if (node->poll_in_flight ||
+        (node->polled_ms && now.mono_ms < node->polled_ms + poller->context.timeout_ms)) {
+        return 0;
+    }
+    node->next_poll_ms = now.mono_ms;
+    loop_after_arm(poller->scan_soon);
+    return 0;
+}
+
+void poller_set_interval(struct poller *poller, uint32_t interval_ms)
+{
+    poller->interval_ms = interval_ms >= MIN_INTERVAL_MS ? interval_ms : MIN_INTERVAL_MS;
+}
+
+const struct poller_stats *poller_stats(const struct poller *poller)
+{
+    return &poller->stats;
+}
+
+void poller_destroy(struct poller *poller)
+{
+    if (!poller) {
+        return;
+    }
+    while (poller->polls) {
+        struct poll *poll = poller->polls;
+        poller->polls = *poll_link(poll);
+        poll_cancel(poll);
+    }
+    loop_timer_destroy(poller->scan_timer);
+    loop_after_destroy(poller->scan_soon);
+    allow_destroy(poller->context.allow);
+    free(poller);
+}
