@@ -10,13 +10,13 @@ export function NodeSelect(): JSX.Element {
   // An address may name a node that is not there (any more): it stays visible what the page is filtered by.
   const missing = chosen !== null && !names.includes(chosen);
   return (
-    <label class="node-select">
-      <span>Node</span>
-      <select value={chosen ?? ''} onChange={(event) => chooseNode(event.currentTarget.value || null)}>
+    <div class="node-select">
+      <label for="node">Node</label>
+      <select id="node" value={chosen ?? ''} onChange={(event) => chooseNode(event.currentTarget.value || null)}>
         <option value="" selected={chosen === null}>All</option>
         {missing && <option value={chosen} selected>{plain(chosen)} (not here)</option>}
         {names.map((name) => <option key={name} value={name} selected={name === chosen}>{plain(name)}</option>)}
       </select>
-    </label>
+    </div>
   );
 }
