@@ -129,11 +129,15 @@ def test_wrong_password_is_said_and_not_hammered(stack, tmp_path):
     hold(lambda: agent.alive and len(keeper.connects) <= 6, 5, "few attempts, no exit")
 
 
+def tls_lines(port, authority, cert, key):
+    return [f"listener {port} 127.0.0.1", f"cafile {authority.cert}", f"certfile {cert}", f"keyfile {key}"]
+
+
 def tls_broker(stack, tmp_path):
     authority = Authority(tmp_path / "tls")
     cert, key = authority.server()
     port = free_port()
-    stack.broker(lines=[f"listener {port} 127.0.0.1", f"cafile {authority.cert}", f"certfile {cert}", f"keyfile {key}"])
+    stack.broker(lines=tls_lines(port, authority, cert, key))
     return authority, port
 
 
@@ -159,7 +163,7 @@ def test_tls_refuses_a_certificate_for_another_host(stack, tmp_path):
     authority = Authority(tmp_path / "tls")
     cert, key = authority.server("other", "DNS:other.example")
     port = free_port()
-    stack.broker(lines=[f"listener {port} 127.0.0.1", f"cafile {authority.cert}", f"certfile {cert}", f"keyfile {key}"])
+    stack.broker(lines=tls_lines(port, authority, cert, key))
     reader = stack.mqtt_client("alpaca/#")
     stack.agent(stack.node(), {"mqtt": {"tls": {"ca": str(authority.cert)}}}, broker_port=port)
     hold(lambda: not reader.messages("alpaca/#"), 3, "nothing is said to another host")
@@ -170,9 +174,8 @@ def test_tls_client_certificate(stack, tmp_path):
     cert, key = authority.server()
     client_cert, client_key = authority.server("client")
     port = free_port()
-    stack.broker(lines=[f"listener {port} 127.0.0.1", f"cafile {authority.cert}", f"certfile {cert}", f"keyfile {key}",
-                        "require_certificate true"])
+    stack.broker(lines=tls_lines(port, authority, cert, key) + ["require_certificate true"])
     reader = stack.mqtt_client("alpaca/#")
-    stack.agent(stack.node(), {"mqtt": {"tls": {"ca": str(authority.cert), "cert": str(client_cert), "key": str(client_key)}}},
-                broker_port=port)
+    tls = {"ca": str(authority.cert), "cert": str(client_cert), "key": str(client_key)}
+    stack.agent(stack.node(), {"mqtt": {"tls": tls}}, broker_port=port)
     reader.wait_for("alpaca/kitchen/readings")

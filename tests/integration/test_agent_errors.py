@@ -133,7 +133,7 @@ def test_heartbeats_go_on_while_smollama_hangs(stack):
 
 def test_source_fails_only_after_two_failures_in_a_row(stack):
     node = stack.node()
-    rarely = {"alpaca": {"readings_interval": 3, "observations_interval": 600, "stats_interval": 600, "memories_interval": 600}}
+    rarely = {"alpaca": {"readings_interval": 3, **{f"{kind}_interval": 600 for kind in KINDS[1:]}}}
     reader = stack.mqtt_client("alpaca/#")
     stack.agent(node, rarely)
     for kind in KINDS:
@@ -178,7 +178,8 @@ def test_restarted_smollama_is_found_again(stack):
     node.refuse()
     gone = reader.wait_for("alpaca/kitchen/health", lambda m: m.json["source"]["ok"] is False)
     since = gone.json["source"]["since"]
-    hold(lambda: reader.messages("alpaca/kitchen/health")[-1].json["source"]["since"] == since, 1.5, "since stands still")
+    hold(lambda: reader.messages("alpaca/kitchen/health")[-1].json["source"]["since"] == since, 1.5,
+         "since stands still")
     node.start()
     back = reader.wait_for("alpaca/kitchen/health", lambda m: m.json["source"]["ok"] is True, since=time.monotonic())
     assert back.json["source"]["since"] > since

@@ -108,10 +108,10 @@ def test_unknown_key_elsewhere_is_a_warning(tmp_path, program, text, line, near)
 @BOTH
 @pytest.mark.parametrize("text, line", [
     ("mqtt:\n  port: abc\n", 2), ("mqtt: {port: 70000}\n", 1), ("mqtt: {port: 0}\n", 1), ("mqtt: [1]\n", 1),
-    ("mqtt:\n  base_topic: smollama\n", 2), ("mqtt: {base_topic: llama}\n", 1), ("mqtt: {base_topic: homeassistant}\n", 1),
-    ("mqtt: {base_topic: a b}\n", 1), ("mqtt: {base_topic: a/b}\n", 1),
-    ("alpaca:\n  heartbeat_interval: soon\n", 2), ("alpaca: {heartbeat_interval: -1}\n", 1), ("alpaca: {source: other}\n", 1),
-    ("alpaca: {type: camel}\n", 1), ("alpaca: {url: 'ftp://x'}\n", 1), ("alpaca: {retain_for: long}\n", 1),
+    ("mqtt:\n  base_topic: smollama\n", 2), ("mqtt: {base_topic: llama}\n", 1),
+    ("mqtt: {base_topic: homeassistant}\n", 1), ("mqtt: {base_topic: a b}\n", 1), ("mqtt: {base_topic: a/b}\n", 1),
+    ("alpaca:\n  heartbeat_interval: soon\n", 2), ("alpaca: {heartbeat_interval: -1}\n", 1),
+    ("alpaca: {source: other}\n", 1), ("alpaca: {type: camel}\n", 1), ("alpaca: {url: 'ftp://x'}\n", 1), ("alpaca: {retain_for: long}\n", 1),
     ("cluster: {request_timeout: x}\n", 1), ("cluster: {discovery_method: magic}\n", 1),
     ("http: {port: http}\n", 1), ("node: [\n", 1),
 ])
@@ -157,7 +157,8 @@ def test_missing_file_is_said(tmp_path, program):
 @BOTH
 def test_check_says_where_each_value_comes_from(tmp_path, program):
     (tmp_path / "config.local.yaml").write_text("mqtt:\n  username: overlay\n")
-    done = check(program, tmp_path, "mqtt:\n  broker: filehost\n  password: s3cret\n", env={"SMOLLAMA_MQTT_PORT": "18830"})
+    done = check(program, tmp_path, "mqtt:\n  broker: filehost\n  password: s3cret\n",
+                 env={"SMOLLAMA_MQTT_PORT": "18830"})
     assert done.returncode == 0, done.stderr
     lines = {line.split("=")[0].strip(): line for line in done.stdout.splitlines() if "=" in line}
     assert "filehost" in lines["mqtt.broker"] and "config.yaml:2" in lines["mqtt.broker"]

@@ -72,7 +72,8 @@ def test_topic_names_the_node_whatever_the_payload_says(stack):
 
 def test_fields_of_an_item_are_optional(stack):
     llamad = stack.llamad()
-    stack.mqtt.publish("smollama/bare/readings", b'{"readings": [{"value": 1}, {"source": "a:b"}, {"source": "c:d", "ts": "x"}]}')
+    stack.mqtt.publish("smollama/bare/readings",
+                       b'{"readings": [{"value": 1}, {"source": "a:b"}, {"source": "c:d", "ts": "x"}]}')
     llamad.wait_node("bare", "online")
     shown = {r["full_id"]: r for r in llamad.readings(node="bare")}
     assert shown["unknown"]["value"] == 1 and shown["a:b"]["value"] is None and shown["a:b"]["unit"] is None
@@ -81,7 +82,8 @@ def test_fields_of_an_item_are_optional(stack):
 
 
 @pytest.mark.parametrize("payload, reason", [
-    (b"{nope", "not_json"), (b'{"readings":["\xff"]}', "not_utf8"), (b'{"readings":{}}', "bad_type"), (b"[]", "bad_type"),
+    (b"{nope", "not_json"), (b'{"readings":["\xff"]}', "not_utf8"), (b'{"readings":{}}', "bad_type"),
+    (b"[]", "bad_type"),
     (b'{"readings":' + b"[" * 500 + b"]" * 500 + b"}", "too_deep"),
 ])
 def test_bad_edge_payload_is_counted_and_costs_nothing(stack, payload, reason):

@@ -14,7 +14,8 @@ FRAME = {"type", "instance", "revision", "timestamp"}
 @pytest.fixture
 def scene(stack):
     llamad = stack.llamad()
-    first, second = stack.fake_agent("pi-a").come_alive({"a:b": 1, "c:d": 2}), stack.fake_agent("pi-b").come_alive({"a:b": 3})
+    first = stack.fake_agent("pi-a").come_alive({"a:b": 1, "c:d": 2})
+    second = stack.fake_agent("pi-b").come_alive({"a:b": 3})
     for name in ("pi-a", "pi-b"):
         llamad.wait_node(name, "online")
     wait_until(lambda: len(llamad.readings()) == 3 and len(llamad.get("/api/cluster/stats")["by_node"]) == 2, 3,
@@ -92,7 +93,8 @@ def test_state_changes_come_as_node_and_event(stack, scene):
     live = stack.live(llamad)
     live.snapshot()
     first.status("offline", reason="stopped")
-    node = live.wait_frame(lambda f: any(n["name"] == "pi-a" and n["status"] == "unreachable" for n in f.get("nodes", [])))
+    node = live.wait_frame(
+        lambda f: any(n["name"] == "pi-a" and n["status"] == "unreachable" for n in f.get("nodes", [])))
     assert node["type"] == "delta"
     event = live.wait_frame(lambda f: f["type"] == "delta" and f.get("events"))["events"][0]
     assert (event["node"], event["from"], event["to"], event["cause"]) == ("pi-a", "online", "unreachable", "stopped")
@@ -109,7 +111,7 @@ def test_frames_add_up_to_the_api(stack):
         stack.agent(node)
     for name in ("one", "two"):
         llamad.wait_node(name, "online")
-    wait_until(lambda: max((o[1] for o in live.state()["observations"]), default=0) > 42, 15, "observations were added")
+    wait_until(lambda: max((o[1] for o in live.state()["observations"]), default=0) > 42, 15, "observations added")
 
     def same() -> bool:
         api = {(r["node"], r["full_id"]): r["value"] for r in llamad.readings()}
@@ -171,14 +173,15 @@ def test_stalled_clients_cost_no_memory(stack, scene):
     def push(start: int) -> None:
         for turn in range(start, start + rounds):
             first.readings({key: f"{turn:05d}" + "y" * 900 for key in big})
-        wait_until(lambda: live.state()["readings"][("pi-a", "big:0")]["value"].startswith(f"{start + rounds - 1:05d}"), 20,
+        last = f"{start + rounds - 1:05d}"
+        wait_until(lambda: live.state()["readings"][("pi-a", "big:0")]["value"].startswith(last), 20,
                    "the reading client keeps up")
 
     push(0)
     before = llamad.rss_kib()
     push(rounds)
     grown = llamad.rss_kib() - before
-    assert grown < 2048 * stretched(1), f"{grown} KiB more after {rounds} rounds of 200 KB with {len(stalled)} stalled clients"
+    assert grown < 2048 * stretched(1), f"{grown} KiB more after {rounds} rounds of 200 KB, {len(stalled)} stalled"
 
 
 def test_shutdown_closes_with_1001(stack, scene):
@@ -198,7 +201,8 @@ def test_foreign_pages_may_not_listen(stack, scene, headers, status):
     llamad, _first, _second = scene
     host = headers.get("Host", f"127.0.0.1:{llamad.port}")
     origin = f"Origin: {headers['Origin']}\r\n" if "Origin" in headers else ""
-    request = (f"GET /api/cluster/live HTTP/1.1\r\nHost: {host}\r\n{origin}Upgrade: websocket\r\nConnection: Upgrade\r\n"
+    request = (f"GET /api/cluster/live HTTP/1.1\r\nHost: {host}\r\n{origin}"
+               "Upgrade: websocket\r\nConnection: Upgrade\r\n"
                "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n")
     assert llamad.http.raw_status(request.encode()) == status
 

@@ -261,8 +261,8 @@ def test_loopback_is_not_allowed_by_default(stack):
     hold(lambda: node.connections == 0, 4, "not even a connection")
 
 
-@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://127.0.0.1/", "gopher://127.0.0.1:70/", "http://", "x" * 3000,
-                                 "javascript:alert(1)", 7])
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://127.0.0.1/", "gopher://127.0.0.1:70/", "http://",
+                                 "x" * 3000, "javascript:alert(1)", 7])
 def test_strange_announced_urls_do_no_harm(stack, url):
     llamad = stack.llamad({"cluster": {"aggregation_interval": 1}})
     fake = stack.fake_agent("pi", url=url).come_alive()

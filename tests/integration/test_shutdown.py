@@ -23,8 +23,8 @@ def test_agent_ends_while_smollama_hangs(stack):
 @pytest.mark.parametrize("program", ["agent", "llamad"])
 def test_programs_end_without_a_broker(stack, broker, program):
     keeper = stack.gatekeeper(lambda _connect, _number: HANG)
-    config = {"refused": {"port": free_port()}, "unreachable": {"broker": UNREACHABLE}, "silent": {"port": keeper.port},
-              "no such host": {"broker": "no-such-host.invalid"}}[broker]
+    config = {"refused": {"port": free_port()}, "unreachable": {"broker": UNREACHABLE},
+              "silent": {"port": keeper.port}, "no such host": {"broker": "no-such-host.invalid"}}[broker]
     if program == "agent":
         process = stack.agent(stack.node(), {"mqtt": config})
         process.wait_log("", 2)
@@ -113,8 +113,8 @@ def test_a_run_is_clean_under_valgrind(stack, tmp_path):
     llamad.wait_node("kitchen", "online", timeout=60)
     live = stack.live(llamad)
     live.snapshot(20)
-    for path in ("/", "/api/cluster/readings?group=source", "/api/cluster/observations?query=x", "/api/cluster/nodes/kitchen",
-                 "/api/cluster/stats", "/api/cluster/events", "/nothing", "/api/cluster/readings?limit=x"):
+    for path in ("/", "/api/cluster/readings?group=source", "/api/cluster/observations?query=x",
+                 "/api/cluster/nodes/kitchen", "/api/cluster/stats", "/api/cluster/events", "/nothing", "/api/cluster/readings?limit=x"):
         llamad.http.get(path)
     stack.mqtt.publish("alpaca/kitchen/readings", b"nope", retain=True)
     wait_until(lambda: llamad.reject_count("not_json") == 1, 10, "a reject")

@@ -37,8 +37,8 @@ def stats_body(node_name: str, **fields: object) -> bytes:
 class FakeAgent:
     """One node's agent. Heartbeats are sent when the test says so."""
 
-    def __init__(self, mqtt: MqttClient, node: str, base: str = "alpaca", interval_s: float = 60, url: str | None = None,
-                 kind: str = "alpaca"):
+    def __init__(self, mqtt: MqttClient, node: str, base: str = "alpaca", interval_s: float = 60,
+                 url: str | None = None, kind: str = "alpaca"):
         self.mqtt, self.node, self.base, self.interval_s, self.url, self.kind = mqtt, node, base, interval_s, url, kind
         self.session = uuid.uuid4().hex[:16]
         self.beat = 0

@@ -26,8 +26,8 @@ class LiveClient:
         self.close_code: int | None = None
         self.closed = threading.Event()
         self.socket = websocket.create_connection(
-            f"ws://{host}:{port}/api/cluster/live{query}", timeout=timeout, suppress_origin="Origin" not in (headers or {}),
-            header=headers or {}, enable_multithread=True)
+            f"ws://{host}:{port}/api/cluster/live{query}", timeout=timeout, header=headers or {},
+            suppress_origin=True, enable_multithread=True)
         self.socket.settimeout(None)
         threading.Thread(target=self._read, daemon=True).start()
 

@@ -72,7 +72,9 @@ class Stack:
             self._mqtt = self.mqtt_client()
         return self._mqtt
 
-    def mqtt_client(self, *topics: str, port: int | None = None, as_published: bool = True, **options: object) -> MqttClient:
+    def mqtt_client(self, *topics: str, port: int | None = None, as_published: bool = True,
+                    **options: object) -> MqttClient:
+        """Another client, subscribed to `topics`; `options` are MqttClient's."""
         client = MqttClient(port or self.broker_port, **options)
         self._closers.append(client.close)
         return client.subscribe(*topics, as_published=as_published)

@@ -59,7 +59,8 @@ def test_process_end_is_checked(tmp_path):
 
 
 def test_stubborn_process_is_killed(tmp_path):
-    process = Process("stubborn", ["/bin/sh", "-c", "trap '' TERM; echo up; while :; do sleep 0.1; done"], tmp_path).start()
+    script = "trap '' TERM; echo up; while :; do sleep 0.1; done"
+    process = Process("stubborn", ["/bin/sh", "-c", script], tmp_path).start()
     process.wait_log("up")
     watch = Stopwatch()
     with pytest.raises(AssertionError, match="still runs"):

@@ -27,11 +27,12 @@ def raw(node: SmollamaNode, target: str = "/api/readings", method: str = "GET", 
 @pytest.mark.parametrize("target, name", [
     ("/api/readings", "readings"), ("/api/stats", "stats"), ("/api/health", "health"), ("/api/memories", "memories"),
     ("/api/observations", "observations"), ("/api/observations?query=&limit=-1&hours=0", "observations_all"),
-    ("/api/observations?limit=100", "observations_all"), ("/api/observations?limit=x", "err422_limit"), ("/x", "err404"),
+    ("/api/observations?limit=100", "observations_all"), ("/api/observations?limit=x", "err422_limit"),
+    ("/x", "err404"),
 ])
 def test_answers_are_the_recorded_bytes(node, target, name):
-    recorded = (FIXTURES / "kitchen" / f"{name}.headers").read_bytes() + (FIXTURES / "kitchen" / f"{name}.json").read_bytes()
-    assert raw(node, target) == recorded
+    stem = FIXTURES / "kitchen" / name
+    assert raw(node, target) == stem.with_suffix(".headers").read_bytes() + stem.with_suffix(".json").read_bytes()
 
 
 def test_head_is_not_allowed(node):

@@ -1,4 +1,4 @@
-"""Polling with deadlines. Nothing in the tests sleeps blindly: what must happen is awaited, what must not is watched."""
+"""Polling with deadlines. Nothing sleeps blindly: what must happen is awaited, what must not is watched."""
 
 from __future__ import annotations
 
