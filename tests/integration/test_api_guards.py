@@ -32,7 +32,8 @@ def test_own_origins_may(still):
 
 
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1", "https://127.0.0.1",
-                                    "http://dash.example", "https://dash.example.evil", "https://dash.example:444", "x"])
+                                    "http://dash.example", "https://dash.example.evil", "https://dash.example:444",
+                                    "x"])
 def test_foreign_origins_are_403(still, origin):
     answer = still.http.get(PATH, headers={"Origin": origin})
     assert answer.status == 403 and answer.json["error"]["message"]
@@ -64,8 +65,8 @@ def ask(still, target: bytes = PATH.encode(), method: bytes = b"GET", headers: b
 @pytest.mark.parametrize("target", [
     b"/api/cluster/nodes;x", b"/api/cluster/nodes/pi-a;x", b"/api/cluster/nodes/pi-a%00", b"/api/cluster/nodes/pi-a&x",
     b"/api/cluster/nodes/pi%ff", b"/api/cluster/nodes/\xff", b"/api/cluster/nodes/pi%zz",
-    b"/api/cluster/readings?node=%ff", b"/api/cluster/readings?node=a%00b", b"/api//cluster/nodes", b"/api/cluster/../cluster/nodes",
-    b"/api/cluster/%2e%2e/cluster/nodes", b"http://evil.example/api/cluster/nodes",
+    b"/api/cluster/readings?node=%ff", b"/api/cluster/readings?node=a%00b", b"/api//cluster/nodes",
+    b"/api/cluster/../cluster/nodes", b"/api/cluster/%2e%2e/cluster/nodes", b"http://evil.example/api/cluster/nodes",
 ])
 def test_ambiguous_targets_are_refused(still, target):
     """None: libwebsockets closes what it cannot parse."""

@@ -81,8 +81,8 @@ def envelope(fake: FakeAgent, body: bytes, **fields) -> bytes:
 
 
 BAD_BODY = readings_body({"system:cpu_temp": 99})
-NOT_JSON = [b"{", b"nope", b"\x00", b'{"v":1,}', b'{"v":01}', b'{"v":1.}', b'{"v":"\x01"}', b'{"v":1} x', b"\xef\xbb\xbf{}",
-            b'{"v":+1}', b"{'v':1}", b'{"v":"\\ud800"}']
+NOT_JSON = [b"{", b"nope", b"\x00", b'{"v":1,}', b'{"v":01}', b'{"v":1.}', b'{"v":"\x01"}', b'{"v":1} x',
+            b"\xef\xbb\xbf{}", b'{"v":+1}', b"{'v':1}", b'{"v":"\\ud800"}']
 
 
 @pytest.mark.parametrize("payload", NOT_JSON)

@@ -111,7 +111,8 @@ def test_unknown_key_elsewhere_is_a_warning(tmp_path, program, text, line, near)
     ("mqtt:\n  base_topic: smollama\n", 2), ("mqtt: {base_topic: llama}\n", 1),
     ("mqtt: {base_topic: homeassistant}\n", 1), ("mqtt: {base_topic: a b}\n", 1), ("mqtt: {base_topic: a/b}\n", 1),
     ("alpaca:\n  heartbeat_interval: soon\n", 2), ("alpaca: {heartbeat_interval: -1}\n", 1),
-    ("alpaca: {source: other}\n", 1), ("alpaca: {type: camel}\n", 1), ("alpaca: {url: 'ftp://x'}\n", 1), ("alpaca: {retain_for: long}\n", 1),
+    ("alpaca: {source: other}\n", 1), ("alpaca: {type: camel}\n", 1), ("alpaca: {url: 'ftp://x'}\n", 1),
+    ("alpaca: {retain_for: long}\n", 1),
     ("cluster: {request_timeout: x}\n", 1), ("cluster: {discovery_method: magic}\n", 1),
     ("http: {port: http}\n", 1), ("node: [\n", 1),
 ])

@@ -114,7 +114,8 @@ def test_a_run_is_clean_under_valgrind(stack, tmp_path):
     live = stack.live(llamad)
     live.snapshot(20)
     for path in ("/", "/api/cluster/readings?group=source", "/api/cluster/observations?query=x",
-                 "/api/cluster/nodes/kitchen", "/api/cluster/stats", "/api/cluster/events", "/nothing", "/api/cluster/readings?limit=x"):
+                 "/api/cluster/nodes/kitchen", "/api/cluster/stats", "/api/cluster/events", "/nothing",
+                 "/api/cluster/readings?limit=x"):
         llamad.http.get(path)
     stack.mqtt.publish("alpaca/kitchen/readings", b"nope", retain=True)
     wait_until(lambda: llamad.reject_count("not_json") == 1, 10, "a reject")
