@@ -45,9 +45,13 @@ if SANITIZER:
 
 
 def free_port() -> int:
-    """A port nobody listens on, below the range from which outgoing connections take theirs."""
+    """A port nobody listens on, below the range from which outgoing connections take theirs.
+
+    Each worker of pytest-xdist has ports of its own, so that two never pick the same one at the same time.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 8
     while True:
-        port = random.randint(20000, 32000)
+        port = 20000 + 1500 * worker + random.randrange(1500)
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
@@ -252,7 +256,8 @@ class Llamad(Process):
         self.config = deep_merge(base, config or {})
         self.config_path = write_yaml(folder / f"{name}.yaml", self.config)
         self.state_dir.mkdir(parents=True, exist_ok=True)
-        env = {"LLAMAD_WEB_DIR": str(web_dir(folder)), **(env or {})}
+        env = {"LLAMAD_WEB_DIR": str(web_dir(folder)), "LLAMAD_BROKER_CONFIG_DIR": str(ROOT / "broker-config"),
+               **(env or {})}
         super().__init__(name, [LLAMAD, "-c", self.config_path], folder, env, wrapper)
         self.http = Http("127.0.0.1", self.port)
 
