@@ -17,6 +17,10 @@
 
 struct mqtt;
 
+/* The `reason` when the broker says so, or when three connections in a row died within 5 s. The next attempt then waits
+ * at least 30 s. */
+#define MQTT_TAKEN_OVER "session taken over: another client uses this client id"
+
 struct mqtt_message {
     const char *topic;       /* NUL-terminated, valid UTF-8 */
     const char *payload;     /* len bytes, not NUL-terminated; NULL when empty */
@@ -75,7 +79,8 @@ uint32_t mqtt_max_packet(const struct mqtt *mqtt);
 /* The numeric local address of the connection's socket, e.g. "192.168.1.10"; false when down. */
 bool mqtt_local_address(const struct mqtt *mqtt, char *buffer, size_t size);
 /* The topic is written to the socket at once if it takes it. expiry_s 0 = no expiry; otherwise (MQTT 5 only) Message Expiry and
- * the user property `expiry`. 0, -ENOTCONN, -E2BIG (above the broker's packet size), -EINVAL (bad topic), -ENOMEM. */
+ * the user property `expiry`. 0, -ENOTCONN, -E2BIG (above the broker's packet size), -EINVAL (bad topic), -ENOMEM,
+ * -ENOBUFS (too much is unacknowledged), -EOPNOTSUPP (a broker without retained messages). */
 int mqtt_publish(struct mqtt *mqtt, const char *topic, const void *payload, size_t len, int qos, bool retain, uint32_t expiry_s);
 /* Subscribes now; must be repeated in each `connected`. 0 or -errno as above. */
 int mqtt_subscribe(struct mqtt *mqtt, const char *filter, int qos);

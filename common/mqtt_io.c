@@ -1,0 +1,345 @@
+/* A socket with a broker behind it: what libmosquitto reports, reading and writing, and what follows. */
+#include "mqtt_internal.h"
+
+#include "clock.h"
+#include "utf8.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/* One turn reads at most this much, so that timers and browsers get their turn during a replay of thousands
+ * of messages. The socket stays readable, so the rest comes in the next turn. */
+#define READ_CALLS_MAX 256
+#define READ_MS_MAX    5
+
+/* --- what libmosquitto reports; only noted, acted upon in settle() --- */
+
+static void on_connect(struct mosquitto *handle, void *user, int code, int flags,
+                       const mosquitto_property *properties)
+{
+    (void)handle;
+    (void)flags;
+    struct mqtt *mqtt = user;
+    mqtt->seen.progress = true;
+    mqtt->seen.connack = true;
+    mqtt->seen.connack_code = code;
+    if (properties) {
+        mosquitto_property_read_int32(properties, MQTT_PROP_MAXIMUM_PACKET_SIZE, &mqtt->max_packet, false);
+    }
+}
+
+static void on_disconnect(struct mosquitto *handle, void *user, int code,
+                          const mosquitto_property *properties)
+{
+    (void)handle;
+    (void)properties;
+    struct mqtt *mqtt = user;
+    if (!mqtt->seen.ended) {
+        mqtt->seen.ended = true;
+        mqtt->seen.end_code = code;
+        mqtt->seen.end_errno = errno;
+    }
+}
+
+/* Counts, logs and reports a reason code ≥ 0x80. */
+static void refuse(struct mqtt *mqtt, const char *what, const char *topic, int code)
+{
+    const char *name = mosquitto_reason_string(code);
+    uint64_t suppressed;
+    mqtt->stats.refused++;
+    if (log_limit_pass(&mqtt->refused_limit, clock_now().mono_ms, &suppressed)) {
+        char shown[LOG_TEXT];
+        log_warning("mqtt: %s refused: %s (0x%02x)%s%s; %llu more not logged", what, name, (unsigned)code,
+                    topic ? ", topic " : "",
+                    topic ? log_escape(shown, sizeof shown, topic, strlen(topic)) : "",
+                    (unsigned long long)suppressed);
+    }
+    if (mqtt->callbacks.refused) {
+        mqtt->callbacks.refused(mqtt->user, topic, code, name);
+    }
+}
+
+static void on_publish(struct mosquitto *handle, void *user, int mid, int code,
+                       const mosquitto_property *properties)
+{
+    (void)handle;
+    (void)properties;
+    struct mqtt *mqtt = user;
+    mqtt->seen.progress = true;
+    char *topic = mqtt_inflight_take(&mqtt->inflight, (uint16_t)mid);
+    if (code >= 0x80) {
+        refuse(mqtt, "publish", topic, code);
+    }
+    free(topic);
+}
+
+static void on_subscribe(struct mosquitto *handle, void *user, int mid, int count, const int *granted,
+                         const mosquitto_property *properties)
+{
+    (void)handle;
+    (void)properties;
+    struct mqtt *mqtt = user;
+    mqtt->seen.progress = true;
+    char *filter = mqtt_inflight_take(&mqtt->inflight, (uint16_t)mid);
+    for (int i = 0; i < count; i++) {
+        if (granted[i] >= 0x80) {
+            refuse(mqtt, "subscribe", filter, granted[i]);
+        }
+    }
+    free(filter);
+}
+
+/* The number in the user property `expiry`, 0 if there is none. Only the first few are looked at. */
+static uint32_t original_expiry(const mosquitto_property *properties)
+{
+    uint32_t expiry = 0;
+    const mosquitto_property *p = properties;
+    for (unsigned i = 0; p && i < 8 && expiry == 0; i++) {
+        char *name = NULL, *value = NULL;
+        p = mosquitto_property_read_string_pair(p, MQTT_PROP_USER_PROPERTY, &name, &value, i > 0);
+        size_t digits = p && value ? strspn(value, "0123456789") : 0;
+        if (p && name && strcmp(name, "expiry") == 0 && digits > 0 && digits <= 10 && value[digits] == '\0') {
+            unsigned long long number = strtoull(value, NULL, 10);
+            expiry = number <= UINT32_MAX ? (uint32_t)number : 0;
+        }
+        free(name);
+        free(value);
+    }
+    return expiry;
+}
+
+static void on_message(struct mosquitto *handle, void *user, const struct mosquitto_message *m,
+                       const mosquitto_property *properties)
+{
+    (void)handle;
+    struct mqtt *mqtt = user;
+    mqtt->seen.progress = true;
+    if (!m->topic || !utf8_valid(m->topic, strlen(m->topic)) || m->payloadlen < 0) {
+        return; /* no broker that keeps to MQTT sends it */
+    }
+    struct mqtt_message message = {
+        .topic = m->topic,
+        .payload = m->payloadlen > 0 ? m->payload : NULL,
+        .len = (size_t)m->payloadlen,
+        .qos = m->qos,
+        .retain = m->retain,
+    };
+    if (properties) {
+        message.has_expiry = mosquitto_property_read_int32(properties, MQTT_PROP_MESSAGE_EXPIRY_INTERVAL,
+                                                           &message.expiry_left_s, false) != NULL;
+        message.expiry_s = original_expiry(properties);
+    }
+    mqtt->stats.messages_in++;
+    mqtt->stats.bytes_in += message.len;
+    mqtt->delivered = true;
+    if (mqtt->callbacks.message && mqtt->state == MQTT_UP) {
+        mqtt->callbacks.message(mqtt->user, &message);
+    }
+}
+
+void mqtt_set_callbacks(struct mosquitto *handle)
+{
+    mosquitto_connect_v5_callback_set(handle, on_connect);
+    mosquitto_disconnect_v5_callback_set(handle, on_disconnect);
+    mosquitto_publish_v5_callback_set(handle, on_publish);
+    mosquitto_subscribe_v5_callback_set(handle, on_subscribe);
+    mosquitto_message_v5_callback_set(handle, on_message);
+}
+
+/* --- the socket --- */
+
+void mqtt_note_result(struct mqtt *mqtt, int rc, int error)
+{
+    if (!mqtt->seen.ended && (rc != MOSQ_ERR_SUCCESS || mosquitto_socket(mqtt->handle) < 0)) {
+        mqtt->seen.ended = true;
+        mqtt->seen.end_code = rc;
+        mqtt->seen.end_errno = error;
+    }
+}
+
+void mqtt_watch(struct mqtt *mqtt)
+{
+    unsigned events = LOOP_READ;
+    if (mqtt->state == MQTT_CONNECTING && !mqtt->tcp_up) {
+        events |= LOOP_WRITE;
+    } else if (mqtt->state == MQTT_CONNECTING && mqtt->tls_ca) {
+        /* Not mosquitto_want_write: it stays true through the whole handshake, and the loop would spin. What
+         * is written here is small and goes out when the next part of the handshake was read. */
+    } else if (mosquitto_want_write(mqtt->handle)) {
+        events |= LOOP_WRITE;
+    }
+    int e = loop_io_watch(mqtt->io, events);
+    if (e) {
+        mqtt_note_result(mqtt, MOSQ_ERR_ERRNO, -e);
+        loop_after_arm(mqtt->after);
+    }
+}
+
+static void read_available(struct mqtt *mqtt)
+{
+    int64_t until_ms = clock_now().mono_ms + READ_MS_MAX;
+    for (unsigned i = 0; i < READ_CALLS_MAX; i++) {
+        mqtt->seen.progress = false;
+        mqtt->inside = true;
+        errno = 0;
+        int rc = mosquitto_loop_read(mqtt->handle, 1);
+        int error = errno;
+        mqtt->inside = false;
+        mqtt_note_result(mqtt, rc, error);
+        if (mqtt->seen.ended || mqtt->seen.connack) {
+            return;
+        }
+        /* EAGAIN alone may be left over from a write; with nothing read it means that nothing is there. */
+        if (error == EAGAIN && !mqtt->seen.progress) {
+            return;
+        }
+        if (clock_now().mono_ms > until_ms) {
+            break;
+        }
+    }
+    if (mqtt->tls_ca) {
+        loop_after_arm(mqtt->after); /* decrypted bytes may wait where the socket does not show them */
+    }
+}
+
+static void write_pending(struct mqtt *mqtt)
+{
+    mqtt->inside = true;
+    errno = 0;
+    int rc = mosquitto_loop_write(mqtt->handle, 1);
+    int error = errno;
+    mqtt->inside = false;
+    mqtt_note_result(mqtt, rc, error);
+}
+
+/* True if the TCP connection of this attempt stands and was not closed; else the attempt has been ended, or
+ * there is nothing to do yet. libmosquitto names no error here, and in a TLS handshake not even the end. */
+static bool check_tcp(struct mqtt *mqtt)
+{
+    int fd = mosquitto_socket(mqtt->handle);
+    int error = 0;
+    socklen_t size = sizeof error;
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error) {
+        mqtt_connect_failed(mqtt, mqtt_errno_text(error), mqtt->tcp_up);
+        return false;
+    }
+    struct sockaddr_storage peer;
+    socklen_t peer_size = sizeof peer;
+    if (!mqtt->tcp_up && getpeername(fd, (struct sockaddr *)&peer, &peer_size) < 0) {
+        return false; /* a spurious wake-up */
+    }
+    mqtt->tcp_up = true;
+    char byte;
+    ssize_t n = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
+        mqtt_connect_failed(mqtt, "closed by the broker before it answered", true);
+        return false;
+    }
+    return true;
+}
+
+/* --- what follows from what was seen --- */
+
+static const char *end_reason(const struct mqtt *mqtt)
+{
+    switch (mqtt->seen.end_code) {
+    case MOSQ_ERR_SUCCESS:
+    case MOSQ_ERR_CONN_LOST:
+    case MOSQ_ERR_NO_CONN:
+        return "connection closed by the broker";
+    case MOSQ_ERR_KEEPALIVE:
+        return "the broker does not answer";
+    case MOSQ_ERR_ERRNO:
+        return mqtt_errno_text(mqtt->seen.end_errno);
+    default:
+        return mqtt->seen.end_code >= 0x80 ? mosquitto_reason_string(mqtt->seen.end_code)
+                                           : mosquitto_strerror(mqtt->seen.end_code);
+    }
+}
+
+static void ended(struct mqtt *mqtt)
+{
+    int code = mqtt->seen.end_code;
+    const char *reason = end_reason(mqtt);
+    if (mqtt->state == MQTT_LEAVING) {
+        mqtt_left(mqtt);
+        return;
+    }
+    if (mqtt->state == MQTT_CONNECTING) {
+        bool closed = code == MOSQ_ERR_CONN_LOST || (code == MOSQ_ERR_ERRNO && mqtt->seen.end_errno == EPIPE);
+        mqtt_connect_failed(mqtt, reason, closed);
+        return;
+    }
+    if (code >= 0x80) {
+        refuse(mqtt, "connection", NULL, code);
+    }
+    mqtt_connect_lost(mqtt, reason, code == MQTT_RC_SESSION_TAKEN_OVER);
+}
+
+/* Leaving: DISCONNECT goes when everything else has gone and was acknowledged. */
+static void leave(struct mqtt *mqtt)
+{
+    if (mqtt->disconnect_sent || mqtt->inflight.count > 0 || mosquitto_want_write(mqtt->handle)) {
+        return;
+    }
+    mqtt->disconnect_sent = true;
+    mqtt->inside = true;
+    int rc = mosquitto_disconnect_v5(mqtt->handle, 0, NULL);
+    mqtt->inside = false;
+    mqtt_note_result(mqtt, rc, errno);
+}
+
+/* After every call into libmosquitto: the socket, or the whole connection, may be another than before. */
+static void settle(struct mqtt *mqtt)
+{
+    if (mqtt->seen.connack && mqtt->state == MQTT_CONNECTING) {
+        mqtt_connect_answered(mqtt);
+    }
+    if (mqtt->state == MQTT_LEAVING && mqtt->stands && !mqtt->seen.ended) {
+        leave(mqtt);
+    }
+    if (mqtt->io && mqtt->seen.ended) {
+        ended(mqtt);
+    } else if (mqtt->io) {
+        mqtt_watch(mqtt);
+    }
+}
+
+void mqtt_on_io(void *user, unsigned events)
+{
+    struct mqtt *mqtt = user;
+    mqtt->delivered = false;
+    if (mqtt->state == MQTT_LEAVING && !mqtt->stands) {
+        return; /* stopped before the broker answered: about to be dropped */
+    }
+    if (mqtt->state == MQTT_CONNECTING) {
+        if (!check_tcp(mqtt)) {
+            return;
+        }
+        events |= LOOP_READ; /* where a TLS handshake goes on */
+    }
+    if (!mqtt->seen.ended && (events & LOOP_READ)) {
+        read_available(mqtt);
+    }
+    if (!mqtt->seen.ended && mosquitto_want_write(mqtt->handle)) {
+        write_pending(mqtt);
+    }
+    settle(mqtt);
+    if (mqtt->delivered && mqtt->callbacks.drained) {
+        mqtt->callbacks.drained(mqtt->user);
+    }
+}
+
+void mqtt_on_tick(void *user)
+{
+    struct mqtt *mqtt = user;
+    mqtt->inside = true;
+    errno = 0;
+    int rc = mosquitto_loop_misc(mqtt->handle);
+    int error = errno;
+    mqtt->inside = false;
+    mqtt_note_result(mqtt, rc, error);
+    settle(mqtt);
+}
