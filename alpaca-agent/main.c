@@ -22,11 +22,20 @@
 #include <unistd.h>
 
 static const char help[] =
+    "Usage: alpaca-agent [-c FILE] [--check] [-v]\n"
     "Pushes the readings, observations, memories and statistics of the local Smollama to an MQTT broker.\n"
     "\n"
-    "Signals: SIGTERM and SIGINT say goodbye and end it within 2 seconds; SIGHUP reads the configuration "
-    "again.\n"
-    "Topics and payloads: docs/protocol.md.\n";
+    "  -c, --config FILE  configuration; Smollama's own config.yaml will do. Without it: ./config.yaml,\n"
+    "                     ./config.yml, ~/.smollama/config.yaml, ~/.smollama/config.yml\n"
+    "      --check        check the configuration, print every effective value and where it comes from\n"
+    "  -v, --verbose      log more\n"
+    "      --version      print the version\n"
+    "  -h, --help         print this text\n"
+    "\n"
+    "SIGTERM and SIGINT say goodbye to the broker and end it within 2 seconds; SIGHUP reads the "
+    "configuration\n"
+    "again. Exit status: 0 clean, 1 could not start, 64 wrong usage, 78 wrong configuration.\n"
+    "Topics and payloads are described in docs/protocol.md.\n";
 
 int main(int argc, char **argv)
 {
