@@ -28,7 +28,7 @@ export async function openPage(browser, url, { viewport = DESKTOP, colorScheme =
   });
   page.on('console', (message) => {
     if (message.type() !== 'error') return;
-    if (/ERR_CONNECTION|ERR_EMPTY_RESPONSE|WebSocket connection to/.test(message.text())) return;
+    if (/net::ERR_(CONNECTION|EMPTY_RESPONSE|SOCKET)|WebSocket connection to/.test(message.text())) return;
     seen.push(`console: ${message.text()}`);
   });
   await page.addInitScript(() => {

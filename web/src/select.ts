@@ -196,6 +196,13 @@ export function breakdown(model: Model): Sums[] {
   });
 }
 
+/** How many readings are here, of all nodes together: counted, as it changes more often than `stats` is sent. */
+export function sources(model: Model): number {
+  let sum = 0;
+  for (const own of model.readings.values()) sum += own.size;
+  return sum;
+}
+
 /** The few readings that say most about a machine, for its card. */
 export function keyReadings(model: Model, name: string, most: number): Reading[] {
   const own = model.readings.get(name);

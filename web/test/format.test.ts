@@ -102,9 +102,9 @@ test('related_sources_take_any_form', () => {
 
 test('ages_are_short_and_say_when_a_clock_is_ahead', () => {
   const s = 1000;
-  const ages = [0, 900, 12 * s, 59.9 * s, 60 * s, 3600 * s, 7500 * s, 86400 * s, 98000 * s, 20 * 86400 * s, -3 * s, -120 * s];
+  const ages = [0, 900, 12 * s, 59.9 * s, 60 * s, 3600 * s, 7500 * s, 23500 * s, 86400 * s, 98000 * s, 20 * 86400 * s, -3 * s, -120 * s];
   assert.deepEqual(ages.map(format.age), [
-    'now', 'now', '12 s', '59 s', '1 min', '1 h', '2 h 5 min', '1 d', '1 d 3 h', '20 d', 'now', '2 min ahead',
+    'now', 'now', '12 s', '59 s', '1 min', '1 h', '2 h 5 min', '6 h', '1 d', '1 d 3 h', '20 d', 'now', '2 min ahead',
   ]);
 });
 

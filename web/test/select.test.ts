@@ -97,6 +97,10 @@ test('breakdown_tells_never_said_from_nothing', () => {
   assert.equal(rows.get('gone')?.sources, 2);
 });
 
+test('sources_are_counted_over_all_nodes', () => {
+  assert.equal(select.sources(model), 5);
+});
+
 test('old_are_the_values_of_nodes_that_are_not_heard', () => {
   assert.deepEqual((['online', 'degraded', 'stale', 'unreachable', 'unknown', undefined] as const).map(select.isOld),
     [false, false, true, true, true, true]);

@@ -8,7 +8,7 @@ import { Text } from '../parts/text';
 import { Age } from '../parts/time';
 import { Value } from '../parts/value';
 import { refreshNode } from '../ports';
-import { breakdown, isBroken, isOld, keyReadings, nodesByNeed, sourceLabel } from '../select';
+import { breakdown, isBroken, isOld, keyReadings, nodesByNeed, sourceLabel, sources } from '../select';
 import type { Sums } from '../select';
 import { addressOf, here, model } from '../store';
 import { STATUSES } from '../wire';
@@ -43,7 +43,7 @@ const TOTAL_NOTES: Readonly<Record<Total, string>> = {
 
 /** The sums of all nodes, or of the one that is chosen. */
 function total(name: Total, chosen: string | null): number | null {
-  if (chosen === null) return model.value.stats.totals[name] ?? null;
+  if (chosen === null) return name === 'sources' ? sources(model.value) : (model.value.stats.totals[name] ?? null);
   return breakdown(model.value).find((row) => row.name === chosen)?.[name] ?? null;
 }
 
