@@ -137,7 +137,11 @@ static void json_strings_are_escaped(void **state)
         {"\b\t\n\v\f\r", 6, "\"\\b\\t\\n\\u000b\\f\\r\""},
         {"a\0b\x1f\x7f", 5, "\"a\\u0000b\\u001f\x7f\""},
         {"\xc3\xa4\xe2\x80\xa8\xf0\x9f\xa6\x99", 9, "\"\xc3\xa4\xe2\x80\xa8\xf0\x9f\xa6\x99\""},
-        {"a\xff" "b", 3, "\"a\xef\xbf\xbd" "b\""},
+        {"a\xff"
+         "b",
+         3,
+         "\"a\xef\xbf\xbd"
+         "b\""},
         {"\xed\xa0\x80", 3, "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\""},
         {"ab\xe2\x82", 4, "\"ab\xef\xbf\xbd\xef\xbf\xbd\""}, /* cut off at the end */
         {"\xc0\xaf", 2, "\"\xef\xbf\xbd\xef\xbf\xbd\""},     /* overlong */
@@ -186,8 +190,15 @@ static void json_numbers_and_words(void **state)
 static void doubles_read_back(void **state)
 {
     (void)state;
-    static const double values[] = {0,    -0.0,    1.0 / 3, 5e-324, 1.7976931348623157e308, 9007199254740993.0,
-                                    1e21, 2.5e-10, 123456789.123456789};
+    static const double values[] = {0,
+                                    -0.0,
+                                    1.0 / 3,
+                                    5e-324,
+                                    1.7976931348623157e308,
+                                    9007199254740993.0,
+                                    1e21,
+                                    2.5e-10,
+                                    123456789.123456789};
     struct buf b = BUF_INIT;
     for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
         buf_json_double(&b, values[i]);

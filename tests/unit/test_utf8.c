@@ -38,10 +38,26 @@ static void invalid_sequences_are_refused(void **state)
 {
     (void)state;
     static const char *const bad[] = {
-        "\x80",         "\xbf",         "\xc0\x80",         "\xc1\xbf",         "\xc2",
-        "\xc2\x41",     "\xe0\x80\x80", "\xe0\x9f\xbf",     "\xed\xa0\x80",     "\xed\xbf\xbf",
-        "\xe2\x82",     "\xe2\x28\xa1", "\xf0\x80\x80\x80", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80",
-        "\xf5\x80\x80", "\xf0\x9f\xa6", "\xf8\x88\x80\x80", "\xfe",             "\xff",
+        "\x80",
+        "\xbf",
+        "\xc0\x80",
+        "\xc1\xbf",
+        "\xc2",
+        "\xc2\x41",
+        "\xe0\x80\x80",
+        "\xe0\x9f\xbf",
+        "\xed\xa0\x80",
+        "\xed\xbf\xbf",
+        "\xe2\x82",
+        "\xe2\x28\xa1",
+        "\xf0\x80\x80\x80",
+        "\xf0\x8f\xbf\xbf",
+        "\xf4\x90\x80\x80",
+        "\xf5\x80\x80",
+        "\xf0\x9f\xa6",
+        "\xf8\x88\x80\x80",
+        "\xfe",
+        "\xff",
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         uint32_t code_point = 77;
@@ -70,10 +86,10 @@ static void cuts_between_characters(void **state)
 static void invisible_characters_are_known(void **state)
 {
     (void)state;
-    static const uint32_t invisible[] = {0,      0x1f,   0x7f,   0x9f,   0xad,   0x61c,  0x200b,  0x200e,
-                                         0x200f, 0x2028, 0x2029, 0x202a, 0x202e, 0x2066, 0x2069, 0xfeff,
-                                         0xfff9, 0x110bd, 0xe0001, 0xe007f};
-    static const uint32_t visible[] = {' ',    'a',    '~',    0xa0,   0xe4,    0x3000, 0x2027,
+    static const uint32_t invisible[] = {0,      0x1f,   0x7f,   0x9f,    0xad,    0x61c,  0x200b,
+                                         0x200e, 0x200f, 0x2028, 0x2029,  0x202a,  0x202e, 0x2066,
+                                         0x2069, 0xfeff, 0xfff9, 0x110bd, 0xe0001, 0xe007f};
+    static const uint32_t visible[] = {' ',    'a',    '~',    0xa0,    0xe4,    0x3000,  0x2027,
                                        0x202f, 0x2070, 0xfffd, 0x1f999, 0xe0100, 0x10ffff};
     for (size_t i = 0; i < sizeof(invisible) / sizeof(invisible[0]); i++)
         assert_true(utf8_is_invisible(invisible[i]));
@@ -97,7 +113,9 @@ static void peer_text_is_made_safe(void **state)
     assert_escaped("a\nb\x1b[31m\x7f", 9, 64, "a\\x0ab\\x1b[31m\\x7f");
     assert_escaped("a\0b", 3, 64, "a\\x00b");
     assert_escaped("\\n", 2, 64, "\\x5cn");
-    assert_escaped("\xe2\x80\xae" "evil\xc2\x9b", 9, 64, "\\u{202e}evil\\u{9b}");
+    assert_escaped("\xe2\x80\xae"
+                   "evil\xc2\x9b",
+                   9, 64, "\\u{202e}evil\\u{9b}");
     assert_escaped("a\xff\xc3", 3, 64, "a\\xff\\xc3");
     assert_escaped("", 0, 8, "");
 }
@@ -109,10 +127,13 @@ static void too_long_text_ends_with_an_ellipsis(void **state)
     assert_escaped("12345678", 8, 8, "1234\xe2\x80\xa6");
     assert_escaped("123\xc3\xa4xyz", 8, 8, "123\xe2\x80\xa6");
     assert_escaped("\n\n\n", 3, 8, "\\x0a\xe2\x80\xa6");
-    assert_escaped("1\xe2\x80\xae" "2", 5, 8, "1\xe2\x80\xa6");
+    assert_escaped("1\xe2\x80\xae"
+                   "2",
+                   5, 8, "1\xe2\x80\xa6");
     for (size_t size = 8; size < 40; size++) { /* never beyond, never half a character */
         char buffer[40];
-        utf8_escape(buffer, size, "\xf0\x9f\xa6\x99\xc3\xa4\n\xe2\x80\xaeplain text \xff\xf0\x9f\xa6\x99", 28);
+        utf8_escape(buffer, size, "\xf0\x9f\xa6\x99\xc3\xa4\n\xe2\x80\xaeplain text \xff\xf0\x9f\xa6\x99",
+                    28);
         assert_true(strlen(buffer) < size);
         assert_true(utf8_valid(buffer, strlen(buffer)));
     }
