@@ -1,0 +1,459 @@
+#include "app.h"
+
+#include "broker.h"
+#include "config.h"
+#include "ingest.h"
+#include "log.h"
+#include "paths.h"
+#include "poller.h"
+#include "server.h"
+#include "status.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#define TICK_MS         250
+#define KEEPALIVE_S     30
+#define OWN_BACKOFF_MS  200  /* between tries to reach the broker that llamad runs itself, */
+#define OWN_BACKOFF_MAX 5000 /* and the longest of them */
+/* Shutdown, 2 s in all: goodbyes to broker and browsers, then the child. */
+#define GOODBYE_MS     800
+#define BROKER_STOP_MS 800
+#define SHUTDOWN_MS    1850
+#define STOP_POLL_MS   10
+#define INSTANCE_LEN   16 /* hex digits */
+
+struct app {
+    struct conf *conf;     /* of the start, owned: `config` borrows from it */
+    struct conf *reloaded; /* the last one read since, owned; NULL = none */
+    struct app_config config;
+    struct loop *loop;
+    struct cache *cache;
+    struct broker *broker; /* NULL unless broker.run */
+    struct fetch *fetch;
+    struct poller *poller;
+    struct ingest *ingest;
+    struct api *api;
+    struct server *server;
+    struct loop_timer *tick_timer;
+    struct loop_timer *stop_timer;     /* shutdown: is everything said? */
+    struct loop_timer *deadline_timer; /* shutdown: enough */
+    struct loop_signal *signals[3];
+    char instance[INSTANCE_LEN + 1];
+    char client_id[INSTANCE_LEN + 8];
+    uint64_t logged_event;
+    int64_t stop_until_ms; /* monotonic; 0 = not stopping */
+    bool mqtt_stopped;
+    bool broker_stopping;
+};
+
+/* --- changes --- */
+
+static void changed(void *user)
+{
+    struct app *app = user;
+    app->logged_event = status_log_events(app->cache, app->logged_event);
+    if (app->server) {
+        server_changed(app->server);
+    }
+}
+
+static void on_tick(void *user)
+{
+    struct app *app = user;
+    cache_tick(app->cache, clock_now());
+    changed(app);
+}
+
+static bool url_allowed(void *user, const char *url)
+{
+    const struct app *app = user;
+    return poller_url_allowed(app->poller, url);
+}
+
+/* --- what the API asks for --- */
+
+static int action_refresh(void *user, struct node *node)
+{
+    struct app *app = user;
+    if (node->evidence.agent.ever && mqtt_is_up(ingest_mqtt(app->ingest)) &&
+        !cache_wants_poll(app->cache, node, clock_now())) {
+        return ingest_refresh(app->ingest, node->name);
+    }
+    return poller_poke(app->poller, node);
+}
+
+/* What is retained at the broker would bring the node back, so it goes first. */
+static int action_forget(void *user, struct node *node)
+{
+    struct app *app = user;
+    if (node->manual_url[0]) {
+        return -EBUSY;
+    }
+    if (node->evidence.agent.ever) {
+        int e = ingest_clear(app->ingest, node->name);
+        if (e != 0) {
+            return e;
+        }
+    }
+    char name[LOG_TEXT];
+    log_escape(name, sizeof name, node->name, strlen(node->name));
+    int e = cache_forget(app->cache, node);
+    if (e == 0) {
+        log_info("node %s: forgotten on request", name);
+    }
+    changed(app);
+    return e;
+}
+
+static void action_health(void *user, struct buf *out)
+{
+    const struct app *app = user;
+    const struct status_parts parts = {
+        .cache = app->cache,
+        .ingest = app->ingest,
+        .poller = app->poller,
+        .server = app->server,
+        .broker = app->broker,
+        .host = app->config.mqtt.host,
+        .port = app->config.mqtt.port,
+    };
+    status_write_health(&parts, out);
+}
+
+/* --- the end --- */
+
+static void on_broker_stopped(void *user)
+{
+    struct app *app = user;
+    loop_stop(app->loop);
+}
+
+static void on_mqtt_stopped(void *user)
+{
+    struct app *app = user;
+    app->mqtt_stopped = true;
+}
+
+/* Browsers and broker first, so that both hear a goodbye; the broker child last, since that goodbye goes to
+ * it. */
+static void on_stop_poll(void *user)
+{
+    struct app *app = user;
+    bool said = app->mqtt_stopped && server_is_idle(app->server);
+    if (app->broker_stopping || (!said && clock_now().mono_ms < app->stop_until_ms)) {
+        return;
+    }
+    app->broker_stopping = true;
+    loop_timer_stop(app->stop_timer);
+    if (app->broker) {
+        broker_stop(app->broker, BROKER_STOP_MS, on_broker_stopped, app);
+    } else {
+        loop_stop(app->loop);
+    }
+}
+
+static void on_deadline(void *user)
+{
+    struct app *app = user;
+    loop_stop(app->loop);
+}
+
+static void begin_stop(struct app *app, int signal_number)
+{
+    log_info("llamad: ends on %s", signal_number == SIGTERM ? "SIGTERM" : "SIGINT");
+    app->stop_until_ms = clock_now().mono_ms + GOODBYE_MS;
+    loop_timer_stop(app->tick_timer);
+    loop_timer_start(app->deadline_timer, SHUTDOWN_MS, 0);
+    loop_timer_start(app->stop_timer, STOP_POLL_MS, STOP_POLL_MS);
+    server_stop(app->server);
+    ingest_stop(app->ingest, GOODBYE_MS, on_mqtt_stopped, app);
+}
+
+/* --- reload --- */
+
+static void apply_manual_nodes(struct app *app, const struct conf *conf)
+{
+    size_t count = conf_list_len(conf, "cluster.manual_nodes");
+    for (size_t i = 0; i < count; i++) {
+        const char *name = conf_list_get(conf, "cluster.manual_nodes", i, "name");
+        const char *url = conf_list_get(conf, "cluster.manual_nodes", i, "url");
+        int e = cache_add_manual(app->cache, name, url, clock_now());
+        if (e != 0) {
+            char escaped[LOG_TEXT];
+            log_escape(escaped, sizeof escaped, name, strlen(name));
+            log_error("config: cluster.manual_nodes: cannot add %s: %s", escaped, strerror(-e));
+        }
+    }
+}
+
+/* What a reload takes over at once; config_log_restart_needed names the rest. */
+static void apply(struct app *app, const struct conf *conf)
+{
+    poller_set_interval(app->poller, config_poll_interval_ms(conf));
+    cache_set_retain(app->cache, config_retain_ms(conf));
+    apply_manual_nodes(app, conf);
+}
+
+/* A configuration with errors changes nothing. */
+static void reload(struct app *app)
+{
+    struct conf *fresh = conf_load(conf_path(app->conf), getenv);
+    if (!fresh) {
+        log_error("config: %s", strerror(errno));
+        return;
+    }
+    config_check(fresh);
+    for (size_t i = 0; i < conf_problem_count(fresh); i++) {
+        const struct conf_problem *problem = conf_problem(fresh, i);
+        log_write(problem->severity == CONF_ERROR ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING, "config: %s",
+                  problem->text);
+    }
+    if (conf_has_errors(fresh)) {
+        log_error("config: not taken over: what was read before stays in force");
+        conf_destroy(fresh);
+        return;
+    }
+    config_log_restart_needed(app->conf, fresh);
+    config_log_removed_nodes(app->reloaded ? app->reloaded : app->conf, fresh);
+    apply(app, fresh);
+    conf_destroy(app->reloaded);
+    app->reloaded = fresh;
+    log_info("config: read again");
+    changed(app);
+}
+
+static void on_signal(void *user, int signal_number)
+{
+    struct app *app = user;
+    if (signal_number == SIGHUP) {
+        if (app->stop_until_ms == 0) {
+            reload(app);
+        }
+    } else if (app->stop_until_ms == 0) {
+        begin_stop(app, signal_number);
+    } else {
+        log_warning("llamad: ends at once, on a second signal");
+        _exit(EXIT_FAILURE); /* the broker child ends with us, by its parent's death */
+    }
+}
+
+/* --- the beginning --- */
+
+static int make_instance(struct app *app)
+{
+    unsigned char random[INSTANCE_LEN / 2];
+    if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random) {
+        return -EIO;
+    }
+    for (size_t i = 0; i < sizeof random; i++) {
+        snprintf(app->instance + 2 * i, 3, "%02x", random[i]);
+    }
+    snprintf(app->client_id, sizeof app->client_id, "llamad-%s", app->instance);
+    return 0;
+}
+
+static int start_broker(struct app *app)
+{
+    const struct broker_options options = {
+        .listen = app->config.broker.listen,
+        .port = app->config.broker.port,
+        .state_dir = app->config.broker.state_dir,
+        .config_dir = paths_broker_config_dir(),
+    };
+    const char *error = "";
+    if (!app->config.broker.run) {
+        return 0;
+    }
+    app->broker = broker_create(app->loop, &options, &error);
+    if (!app->broker) {
+        log_error("llamad: %s", error);
+    }
+    return app->broker ? 0 : -EIO;
+}
+
+static int start_poller(struct app *app)
+{
+    const struct poller_options options = {
+        .interval_ms = config_poll_interval_ms(app->conf),
+        .timeout_ms = app->config.poll.timeout_ms,
+        .item_limit = app->config.poll.item_limit,
+        .allow = app->config.poll.allow,
+        .allow_count = app->config.poll.allow_count,
+    };
+    const char *error = "";
+    app->fetch = fetch_create(app->loop);
+    if (!app->fetch) {
+        log_error("llamad: cannot prepare HTTP requests: %s", strerror(errno));
+        return -errno;
+    }
+    app->poller = poller_create(app->loop, app->cache, app->fetch, &options, changed, app, &error);
+    if (!app->poller) {
+        log_error("llamad: cluster.poll_allow: %s", error);
+    }
+    return app->poller ? 0 : -EINVAL;
+}
+
+static int start_ingest(struct app *app)
+{
+    const struct mqtt_options options = {
+        .host = app->config.mqtt.host,
+        .port = app->config.mqtt.port,
+        .client_id = app->client_id,
+        .username = app->config.mqtt.username,
+        .password = app->config.mqtt.password,
+        .tls_ca = app->config.mqtt.tls_ca,
+        .tls_cert = app->config.mqtt.tls_cert,
+        .tls_key = app->config.mqtt.tls_key,
+        .keepalive_s = KEEPALIVE_S,
+        .min_backoff_ms = app->config.broker.run ? OWN_BACKOFF_MS : 0,
+        .max_backoff_ms = app->config.broker.run ? OWN_BACKOFF_MAX : 0,
+    };
+    const struct ingest_callbacks callbacks = {.changed = changed, .url_allowed = url_allowed, .user = app};
+    const char *error = "";
+    app->ingest =
+        ingest_create(app->loop, app->cache, app->config.mqtt.base_topic, &options, &callbacks, &error);
+    if (!app->ingest) {
+        log_error("llamad: MQTT: %s", error ? error : strerror(errno));
+    }
+    return app->ingest ? 0 : -EIO;
+}
+
+static int start_server(struct app *app)
+{
+    const struct server_options options = {
+        .listen = app->config.http.listen,
+        .port = app->config.http.port,
+        .hosts = app->config.http.hosts,
+        .host_count = app->config.http.host_count,
+        .public_url = app->config.http.public_url,
+        .web_dir = paths_web_dir(),
+    };
+    const struct api_actions actions = {
+        .refresh = action_refresh, .forget = action_forget, .health = action_health, .user = app};
+    const char *error = "";
+    app->api = api_create(app->cache, app->instance, PROJECT_VERSION, &actions, clock_now());
+    if (!app->api) {
+        log_error("llamad: out of memory");
+        return -ENOMEM;
+    }
+    app->server = server_create(app->loop, &options, app->cache, app->api, app->instance, &error);
+    if (!app->server) {
+        log_error("llamad: %s", error);
+    }
+    return app->server ? 0 : -EIO;
+}
+
+static int start_timers(struct app *app)
+{
+    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
+    app->tick_timer = loop_timer_create(app->loop, on_tick, app);
+    app->stop_timer = loop_timer_create(app->loop, on_stop_poll, app);
+    app->deadline_timer = loop_timer_create(app->loop, on_deadline, app);
+    bool all = app->tick_timer && app->stop_timer && app->deadline_timer;
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        app->signals[i] = loop_signal_create(app->loop, numbers[i], on_signal, app);
+        all = all && app->signals[i];
+    }
+    if (!all) {
+        log_error("llamad: out of memory");
+        return -ENOMEM;
+    }
+    loop_timer_start(app->tick_timer, TICK_MS, TICK_MS);
+    return 0;
+}
+
+static void log_start(const struct app *app)
+{
+    const char *listen = app->config.http.listen;
+    bool v6 = strchr(listen, ':') != NULL;
+    log_info("llamad %s started: http://%s%s%s:%u/, broker %s:%u%s, instance %s", PROJECT_VERSION,
+             v6 ? "[" : "", listen, v6 ? "]" : "", server_port(app->server), app->config.mqtt.host,
+             app->config.mqtt.port, app->config.broker.run ? " (run by llamad)" : "", app->instance);
+    if (app->config.http.open_to_all) {
+        log_warning("http.allow_anonymous: everybody who reaches %s may read everything and forget nodes",
+                    listen);
+    }
+    if (app->config.mdns_wanted) {
+        log_info("cluster.discovery_method is mdns; looking for nodes by mDNS is not in this version: nodes "
+                 "are found by "
+                 "their announcement over MQTT and by cluster.manual_nodes");
+    }
+}
+
+/* The port first: a second llamad must not start a broker before it finds that out. */
+static int start(struct app *app)
+{
+    int e = make_instance(app);
+    if (e == 0 && !(app->loop = loop_create())) {
+        e = -errno;
+    }
+    if (e == 0 && !(app->cache = cache_create(clock_now()))) {
+        e = -ENOMEM;
+    }
+    if (e != 0) {
+        log_error("llamad: %s", strerror(-e));
+        return e;
+    }
+    e = start_timers(app);
+    e = e ? e : start_poller(app);
+    e = e ? e : start_ingest(app);
+    e = e ? e : start_server(app);
+    e = e ? e : start_broker(app);
+    if (e != 0) {
+        return e;
+    }
+    apply(app, app->conf);
+    log_start(app);
+    ingest_start(app->ingest);
+    return 0;
+}
+
+/* Accepts a half-started app. True if nothing was left behind on a worker. */
+static bool finish(struct app *app)
+{
+    bool clean = ingest_destroy(app->ingest);
+    server_destroy(app->server);
+    api_destroy(app->api);
+    poller_destroy(app->poller);
+    fetch_destroy(app->fetch);
+    broker_destroy(app->broker);
+    for (size_t i = 0; i < sizeof app->signals / sizeof *app->signals; i++) {
+        loop_signal_destroy(app->signals[i]);
+    }
+    loop_timer_destroy(app->tick_timer);
+    loop_timer_destroy(app->stop_timer);
+    loop_timer_destroy(app->deadline_timer);
+    cache_destroy(app->cache);
+    clean = clean && (!app->loop || loop_work_pending(app->loop) == 0);
+    if (clean) {
+        loop_destroy(app->loop);
+    }
+    config_finish(&app->config);
+    conf_destroy(app->reloaded);
+    conf_destroy(app->conf);
+    return clean;
+}
+
+struct app_end app_run(struct conf *conf)
+{
+    struct app app = {.conf = conf};
+    struct app_end end = {.status = EXIT_SUCCESS};
+    if (config_read(conf, &app.config) != 0) {
+        conf_destroy(conf);
+        return (struct app_end){.status = 78};
+    }
+    if (start(&app) == 0) {
+        loop_run(app.loop);
+        log_info("llamad: ended");
+    } else {
+        end.status = EXIT_FAILURE;
+    }
+    end.hung = !finish(&app);
+    return end;
+}

@@ -1,0 +1,318 @@
+#include "config.h"
+
+#include "log.h"
+#include "paths.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- checks --- */
+
+bool config_is_loopback(const char *address)
+{
+    struct in_addr v4;
+    if (inet_pton(AF_INET, address, &v4) == 1) {
+        return ntohl(v4.s_addr) >> 24 == 127;
+    }
+    return strcmp(address, "::1") == 0;
+}
+
+/* Nothing that somebody set for safety is passed over in silence. */
+static void check_http(struct conf *conf)
+{
+    static const char *const not_yet[] = {"http.users_file", "http.tokens_file", "http.tls.cert",
+                                          "http.tls.key"};
+    for (size_t i = 0; i < sizeof not_yet / sizeof *not_yet; i++) {
+        if (conf_is_set(conf, not_yet[i])) {
+            conf_report(conf, CONF_ERROR, not_yet[i],
+                        "logins and https are not in this version yet; put a reverse proxy in front, and "
+                        "remove it here");
+        }
+    }
+    if (conf_list_len(conf, "http.trusted_proxies") > 0) {
+        conf_report(conf, CONF_WARNING, "http.trusted_proxies", "has no effect in this version");
+    }
+    const char *listen = conf_string(conf, "http.listen");
+    if (!config_is_loopback(listen) && !conf_bool(conf, "http.allow_anonymous")) {
+        conf_report(conf, CONF_ERROR, "http.listen",
+                    "%s is not loopback and there are no logins, so everybody there could read: say "
+                    "http.allow_anonymous: true if that is wanted",
+                    listen);
+    }
+}
+
+static void check_mqtt(struct conf *conf)
+{
+    if (conf_is_set(conf, "mqtt.password") && conf_is_set(conf, "mqtt.password_file")) {
+        conf_report(conf, CONF_ERROR, "mqtt.password_file",
+                    "mqtt.password is set as well: only one can be meant");
+    }
+    bool cert = conf_is_set(conf, "mqtt.tls.cert");
+    bool key = conf_is_set(conf, "mqtt.tls.key");
+    if (cert != key) {
+        conf_report(conf, CONF_ERROR, cert ? "mqtt.tls.cert" : "mqtt.tls.key",
+                    "mqtt.tls.cert and mqtt.tls.key belong together");
+    }
+    if (cert && key && !conf_is_set(conf, "mqtt.tls.ca")) {
+        conf_report(conf, CONF_ERROR, "mqtt.tls.cert",
+                    "has no effect without mqtt.tls.ca, which turns TLS on");
+    }
+}
+
+static void check_broker(struct conf *conf)
+{
+    if (!conf_bool(conf, "broker.run")) {
+        return;
+    }
+    if (conf_is_set(conf, "mqtt.tls.ca")) {
+        conf_report(conf, CONF_ERROR, "mqtt.tls.ca",
+                    "the broker that llamad runs (broker.run) speaks no TLS");
+    }
+    if (conf_is_set(conf, "mqtt.broker") && strcmp(conf_string(conf, "mqtt.broker"), "localhost") != 0 &&
+        strcmp(conf_string(conf, "mqtt.broker"), conf_string(conf, "broker.listen")) != 0) {
+        conf_report(conf, CONF_WARNING, "mqtt.broker",
+                    "broker.run is true, so llamad connects to the broker that it runs, not to this one");
+    }
+}
+
+static void check_manual_nodes(struct conf *conf)
+{
+    size_t count = conf_list_len(conf, "cluster.manual_nodes");
+    for (size_t i = 0; i < count; i++) {
+        const char *name = conf_list_get(conf, "cluster.manual_nodes", i, "name");
+        const char *url = conf_list_get(conf, "cluster.manual_nodes", i, "url");
+        if (!name || !url) {
+            conf_report(conf, CONF_ERROR, "cluster.manual_nodes", "entry %zu needs a name and a url", i + 1);
+            continue;
+        }
+        if (strpbrk(url, "?#")) {
+            conf_report(conf, CONF_ERROR, "cluster.manual_nodes", "entry %zu: the url may have no ? and no #",
+                        i + 1);
+        }
+        for (size_t j = 0; j < i; j++) {
+            const char *other = conf_list_get(conf, "cluster.manual_nodes", j, "name");
+            if (other && strcmp(name, other) == 0) {
+                conf_report(conf, CONF_ERROR, "cluster.manual_nodes",
+                            "entries %zu and %zu have the same name", j + 1, i + 1);
+            }
+        }
+    }
+}
+
+void config_check(struct conf *conf)
+{
+    if (!conf_bool(conf, "cluster.enabled")) {
+        conf_report(conf, CONF_ERROR, "cluster.enabled", "is false: llamad has nothing to do here");
+    }
+    check_http(conf);
+    check_mqtt(conf);
+    check_broker(conf);
+    check_manual_nodes(conf);
+}
+
+/* --- reading --- */
+
+static int read_list(const struct conf *conf, const char *key, const char ***ret_list, size_t *ret_count)
+{
+    size_t count = conf_is_set(conf, key) ? conf_list_len(conf, key) : 0;
+    *ret_count = 0;
+    *ret_list = NULL;
+    if (count == 0) {
+        return 0;
+    }
+    const char **list = calloc(count, sizeof *list);
+    if (!list) {
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i < count; i++) {
+        list[i] = conf_list_get(conf, key, i, NULL);
+    }
+    *ret_list = list;
+    *ret_count = count;
+    return 0;
+}
+
+static int read_password(const struct conf *conf, char **ret_password)
+{
+    const char *file = conf_string(conf, "mqtt.password_file");
+    const char *inline_password = conf_string(conf, "mqtt.password");
+    *ret_password = NULL;
+    if (!file && !inline_password) {
+        return 0;
+    }
+    char *password = file ? conf_read_secret(file) : strdup(inline_password);
+    if (!password) {
+        int e = errno;
+        log_error("%s: mqtt.password_file: cannot read %s: %s", conf_origin(conf, "mqtt.password_file"),
+                  file ? file : "it", strerror(e));
+        return -e;
+    }
+    *ret_password = password;
+    return 0;
+}
+
+static int read_mqtt(const struct conf *conf, struct app_config *config)
+{
+    bool own = config->broker.run;
+    const char *listen = config->broker.listen;
+    /* A broker that listens on all addresses is reached on loopback. */
+    const char *reach = strcmp(listen, "0.0.0.0") == 0 ? "127.0.0.1"
+                        : strcmp(listen, "::") == 0    ? "::1"
+                                                       : listen;
+    config->mqtt.host = own ? reach : conf_string(conf, "mqtt.broker");
+    config->mqtt.port = own ? config->broker.port : (uint16_t)conf_int(conf, "mqtt.port");
+    config->mqtt.username = conf_string(conf, "mqtt.username");
+    config->mqtt.base_topic = conf_string(conf, "mqtt.base_topic");
+    config->mqtt.tls_ca = conf_string(conf, "mqtt.tls.ca");
+    config->mqtt.tls_cert = conf_string(conf, "mqtt.tls.cert");
+    config->mqtt.tls_key = conf_string(conf, "mqtt.tls.key");
+    return read_password(conf, &config->mqtt.password);
+}
+
+static int read_http(const struct conf *conf, struct app_config *config)
+{
+    config->http.listen = conf_string(conf, "http.listen");
+    config->http.port = (uint16_t)conf_int(conf, "http.port");
+    config->http.public_url = conf_string(conf, "http.public_url");
+    config->http.open_to_all = !config_is_loopback(config->http.listen);
+    return read_list(conf, "http.hosts", &config->http.hosts, &config->http.host_count);
+}
+
+uint32_t config_poll_interval_ms(const struct conf *conf)
+{
+    return (uint32_t)conf_int(conf, "cluster.aggregation_interval") * 1000;
+}
+
+int64_t config_retain_ms(const struct conf *conf)
+{
+    return conf_int(conf, "alpaca.retain_for") * 1000;
+}
+
+int config_read(const struct conf *conf, struct app_config *ret_config)
+{
+    struct app_config config = {0};
+    config.broker.run = conf_bool(conf, "broker.run");
+    config.broker.listen = conf_string(conf, "broker.listen");
+    config.broker.port = (uint16_t)conf_int(conf, "broker.port");
+    config.poll.timeout_ms = (uint32_t)(conf_double(conf, "cluster.request_timeout") * 1000);
+    config.poll.item_limit = (uint32_t)conf_int(conf, "alpaca.limit");
+    config.mdns_wanted = strcmp(conf_string(conf, "cluster.discovery_method"), "mdns") == 0;
+    int e = read_mqtt(conf, &config);
+    e = e ? e : read_http(conf, &config);
+    e = e ? e : read_list(conf, "cluster.poll_allow", &config.poll.allow, &config.poll.allow_count);
+    if (e == 0 && config.broker.run) {
+        e = paths_state_dir(conf, &config.broker.state_dir);
+    }
+    if (e != 0) {
+        config_finish(&config);
+        return e;
+    }
+    *ret_config = config;
+    return 0;
+}
+
+void config_finish(struct app_config *config)
+{
+    if (config->mqtt.password) {
+        explicit_bzero(config->mqtt.password, strlen(config->mqtt.password));
+    }
+    free(config->mqtt.password);
+    free(config->broker.state_dir);
+    free(config->poll.allow);
+    free(config->http.hosts);
+    *config = (struct app_config){0};
+}
+
+/* --- what a reload can't change --- */
+
+/* Everything that conf_print shows, a line per key, but for what is taken over at once and for the agent's.
+ */
+static bool is_taken_over(const char *line)
+{
+    static const char *const keys[] = {"cluster.aggregation_interval ",
+                                       "cluster.manual_nodes ",
+                                       "alpaca.",
+                                       "node.",
+                                       "discovery.",
+                                       "mem0.",
+                                       "home_assistant."};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        if (strncmp(line, keys[i], strlen(keys[i])) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* "key = value  # origin": cut where the origin begins, which may move without meaning. */
+static size_t value_end(const char *line)
+{
+    size_t end = strcspn(line, "\n");
+    for (size_t i = end; i > 2; i--) {
+        if (memcmp(line + i - 3, "  #", 3) == 0) {
+            return i - 3;
+        }
+    }
+    return end;
+}
+
+static void compare_lines(const char *running, const char *fresh)
+{
+    while (*running && *fresh) {
+        size_t old_len = value_end(running);
+        size_t new_len = value_end(fresh);
+        bool same = old_len == new_len && memcmp(running, fresh, old_len) == 0;
+        if (!same && !is_taken_over(running)) {
+            log_warning("config: %.*s changed: takes effect with the next start", (int)strcspn(running, " "),
+                        running);
+        }
+        running += strcspn(running, "\n");
+        running += *running == '\n';
+        fresh += strcspn(fresh, "\n");
+        fresh += *fresh == '\n';
+    }
+}
+
+void config_log_restart_needed(const struct conf *running, const struct conf *fresh)
+{
+    struct buf old_text = BUF_INIT;
+    struct buf new_text = BUF_INIT;
+    conf_print(running, &old_text);
+    conf_print(fresh, &new_text);
+    const char *old_lines = buf_terminate(&old_text);
+    const char *new_lines = buf_terminate(&new_text);
+    if (old_lines && new_lines) {
+        compare_lines(old_lines, new_lines);
+    }
+    const char *old_password = conf_string(running, "mqtt.password"); /* printed as "(set)" */
+    const char *new_password = conf_string(fresh, "mqtt.password");
+    if (old_password && new_password && strcmp(old_password, new_password) != 0) {
+        log_warning("config: mqtt.password changed: takes effect with the next start");
+    }
+    buf_finish(&old_text);
+    buf_finish(&new_text);
+}
+
+static bool lists_manual_node(const struct conf *conf, const char *name)
+{
+    for (size_t i = 0; i < conf_list_len(conf, "cluster.manual_nodes"); i++) {
+        if (strcmp(conf_list_get(conf, "cluster.manual_nodes", i, "name"), name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void config_log_removed_nodes(const struct conf *before, const struct conf *fresh)
+{
+    for (size_t i = 0; i < conf_list_len(before, "cluster.manual_nodes"); i++) {
+        const char *name = conf_list_get(before, "cluster.manual_nodes", i, "name");
+        if (!lists_manual_node(fresh, name)) {
+            char escaped[LOG_TEXT];
+            log_escape(escaped, sizeof escaped, name, strlen(name));
+            log_warning("config: cluster.manual_nodes: %s was removed: it goes with the next start", escaped);
+        }
+    }
+}

@@ -1,0 +1,59 @@
+/*
+ * config: the keys of the configuration that llamad uses, typed, and the checks that span keys.
+ *
+ * Strings are borrowed from the conf they were read from, unless said otherwise.
+ */
+#ifndef CONFIG_H
+#define CONFIG_H
+
+#include "conf.h"
+
+struct app_config {
+    struct {
+        const char *host;
+        uint16_t port;
+        const char *username;
+        char *password; /* owned; NULL = none */
+        const char *base_topic;
+        const char *tls_ca, *tls_cert, *tls_key;
+    } mqtt; /* with broker.run, host and port are that broker's */
+    struct {
+        uint32_t timeout_ms, item_limit;
+        const char **allow; /* owned array; count 0 = the poller's default */
+        size_t allow_count;
+    } poll;
+    struct {
+        bool run;
+        const char *listen;
+        uint16_t port;
+        char *state_dir; /* owned: cluster.state_dir, or where it is writable; NULL unless broker.run */
+    } broker;
+    struct {
+        const char *listen;
+        uint16_t port;
+        const char **hosts; /* owned array */
+        size_t host_count;
+        const char *public_url;
+        bool open_to_all; /* beyond loopback without login: allowed by the configuration, and said in the log
+                           */
+    } http;
+    bool mdns_wanted;
+};
+
+/* Reports by conf_report what llamad can't run with: for conf_main. */
+void config_check(struct conf *conf);
+/* 0, or -errno with the reason logged. */
+int config_read(const struct conf *conf, struct app_config *ret_config);
+void config_finish(struct app_config *config);
+/* Names, one log line each, the keys that llamad uses, that differ and that take effect only with a restart.
+ */
+void config_log_restart_needed(const struct conf *running, const struct conf *fresh);
+/* Manual nodes that the fresh one lists no more. */
+void config_log_removed_nodes(const struct conf *before, const struct conf *fresh);
+/* What a reload takes over at once. */
+uint32_t config_poll_interval_ms(const struct conf *conf);
+int64_t config_retain_ms(const struct conf *conf); /* a node not heard for as long is forgotten */
+/* True for 127.0.0.0/8 and ::1. */
+bool config_is_loopback(const char *address);
+
+#endif

@@ -1,0 +1,49 @@
+/*
+ * llamad: one live picture of all Smollama nodes: keeps the last value of everything they say, works out how
+ * each one really is, and serves the dashboard, the cluster API and live push.
+ *
+ *   main              command line
+ *   config            what llamad wants of the configuration
+ *   app               puts the parts together on one loop; signals, reload, shutdown
+ *     status            what llamad says of itself: in the log and in /api/health
+ *   sources/          ingest (MQTT), poller, poll, fetch (HTTP), broker (mosquitto as a child)
+ *   state/            cache, verdict, events (pure)
+ *   outputs/          api (pure), server (HTTP), live (WebSocket)
+ */
+#include "app.h"
+#include "conf.h"
+#include "config.h"
+#include "log.h"
+
+#include <unistd.h>
+
+static const char help[] =
+    "Usage: llamad [-c FILE] [--check] [-v]\n"
+    "Gathers what the Smollama nodes of a cluster say and serves it: dashboard, API and live push.\n"
+    "\n"
+    "  -c, --config FILE  configuration; Smollama's own config.yaml will do. Without it: ./config.yaml,\n"
+    "                     ./config.yml, ~/.smollama/config.yaml, ~/.smollama/config.yml\n"
+    "      --check        check the configuration, print every effective value and where it comes from\n"
+    "  -v, --verbose      log more\n"
+    "      --version      print the version\n"
+    "  -h, --help         print this text\n"
+    "\n"
+    "SIGTERM and SIGINT end it within 2 seconds, a second one at once; SIGHUP reads the configuration "
+    "again.\n"
+    "Exit status: 0 clean, 1 could not start, 64 wrong usage, 78 wrong configuration.\n"
+    "States, causes and troubleshooting are described in docs/operations.md.\n";
+
+int main(int argc, char **argv)
+{
+    struct conf *conf = NULL;
+    int status = conf_main(argc, argv, "llamad", help, config_check, &conf);
+    if (status >= 0) {
+        return status;
+    }
+    struct app_end end = app_run(conf);
+    if (end.hung) {
+        log_warning("left a name look-up unfinished");
+        _exit(end.status);
+    }
+    return end.status;
+}

@@ -1,0 +1,113 @@
+#include "status.h"
+
+#include "log.h"
+
+#include <string.h>
+
+/* --- events --- */
+
+static void log_event(const struct event *event)
+{
+    char node[LOG_TEXT];
+    char reason[REASON_MAX + 64];
+    bool whole_cluster = event->node[0] == '\0';
+    log_escape(node, sizeof node, event->node, strlen(event->node));
+    log_escape(reason, sizeof reason, event->reason, strlen(event->reason));
+    const char *cause = cause_name(event->cause);
+    log_write(event->to == STATE_ONLINE ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, "%s%s: %s → %s%s%s%s%s",
+              whole_cluster ? "cluster" : "node ", whole_cluster ? "" : node, state_name(event->from),
+              state_name(event->to), cause ? " (" : "", cause ? cause : "", cause ? "): " : ": ", reason);
+}
+
+uint64_t status_log_events(const struct cache *cache, uint64_t last_id)
+{
+    const struct events *events = cache_events(cache);
+    uint64_t newest = events_last_id(events);
+    /* A batch is short, and the ring only goes backwards: find each from the end. */
+    for (uint64_t id = last_id + 1; id <= newest; id++) {
+        const struct event *event = events_older(events, NULL);
+        while (event && event->id > id) {
+            event = events_older(events, event);
+        }
+        if (event && event->id == id) {
+            log_event(event);
+        }
+    }
+    return newest;
+}
+
+/* --- health --- */
+
+static void member_int(struct buf *out, const char *key, uint64_t value)
+{
+    buf_json_key(out, key);
+    buf_json_int(out, (int64_t)value);
+}
+
+static void write_broker(const struct status_parts *parts, struct buf *out)
+{
+    const struct mqtt *mqtt = ingest_mqtt(parts->ingest);
+    const struct mqtt_stats *stats = mqtt_stats(mqtt);
+    bool up = mqtt_is_up(mqtt);
+    buf_json_key(out, "broker");
+    buf_char(out, '{');
+    buf_json_key(out, "state");
+    buf_json_cstr(out, up ? "connected" : "disconnected");
+    buf_json_key(out, "host");
+    buf_json_cstr(out, parts->host);
+    member_int(out, "port", parts->port);
+    buf_json_key(out, "protocol");
+    buf_json_cstr(out, !up ? NULL : mqtt_is_v5(mqtt) ? "5" : "3.1.1");
+    member_int(out, "messages_in", stats->messages_in);
+    member_int(out, "bytes_in", stats->bytes_in);
+    member_int(out, "messages_out", stats->messages_out);
+    member_int(out, "reconnects", stats->connects > 0 ? stats->connects - 1 : 0);
+    member_int(out, "failed_attempts", stats->failed_attempts);
+    if (parts->broker) {
+        buf_json_key(out, "child");
+        buf_char(out, '{');
+        buf_json_key(out, "running");
+        buf_json_bool(out, broker_is_running(parts->broker));
+        member_int(out, "restarts", broker_restarts(parts->broker));
+        buf_char(out, '}');
+    }
+    buf_char(out, '}');
+    member_int(out, "mqtt_refused", stats->refused);
+}
+
+static void write_poller(const struct poller_stats *stats, struct buf *out)
+{
+    buf_json_key(out, "poller");
+    buf_char(out, '{');
+    member_int(out, "in_flight", stats->in_flight);
+    member_int(out, "waiting", stats->waiting);
+    member_int(out, "polls", stats->polls);
+    member_int(out, "usable", stats->usable);
+    member_int(out, "unusable", stats->unusable);
+    member_int(out, "failed", stats->failed);
+    member_int(out, "requests", stats->requests);
+    buf_char(out, '}');
+}
+
+static void write_http(const struct server_stats *stats, struct buf *out)
+{
+    buf_json_key(out, "http");
+    buf_char(out, '{');
+    member_int(out, "requests", stats->requests);
+    member_int(out, "refused_host", stats->refused_host);
+    member_int(out, "refused_origin", stats->refused_origin);
+    member_int(out, "bad_requests", stats->bad_requests);
+    member_int(out, "live_clients", stats->live_clients);
+    member_int(out, "live_opened", stats->live_opened);
+    member_int(out, "live_dropped", stats->live_dropped);
+    member_int(out, "frames_out", stats->frames_out);
+    member_int(out, "bytes_out", stats->bytes_out);
+    buf_char(out, '}');
+}
+
+void status_write_health(const struct status_parts *parts, struct buf *out)
+{
+    write_broker(parts, out);
+    write_poller(poller_stats(parts->poller), out);
+    write_http(server_stats(parts->server), out);
+}

@@ -1,0 +1,28 @@
+/*
+ * status: what llamad says of itself: each event of the cluster in the log, and the members of /api/health
+ * that only the whole program knows.
+ */
+#ifndef STATUS_H
+#define STATUS_H
+
+#include "broker.h"
+#include "ingest.h"
+#include "poller.h"
+#include "server.h"
+
+struct status_parts { /* borrowed */
+    const struct cache *cache;
+    const struct ingest *ingest;
+    const struct poller *poller;
+    const struct server *server;
+    const struct broker *broker; /* NULL unless llamad runs one */
+    const char *host;            /* of the broker */
+    uint16_t port;
+};
+
+/* Logs the events after `last_id`, oldest first. Returns the newest id. */
+uint64_t status_log_events(const struct cache *cache, uint64_t last_id);
+/* Appends "broker", "poller", "http" and "mqtt_refused" to an object. */
+void status_write_health(const struct status_parts *parts, struct buf *out);
+
+#endif
