@@ -2,7 +2,7 @@
 // recorded fixtures.   node dev/mock.mjs [--port 8091] [--extra-nodes 0] [--pace 1000] [--fixtures DIR] [--still]
 // For tests, POST /mock/<what>: value?node=&source=&value=  state?node=&to=&cause=&reason=  forget?node=
 // down?ms= (cuts all sockets and refuses everything for so long)  silent (sockets stay open and say nothing more)
-// gap (a delta of another instance)  restart (a new instance)
+// nosocket?ms= (cuts and refuses sockets only)  gap (a delta of another instance)  restart (a new instance)
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { dirname, extname, join } from 'node:path';
@@ -23,18 +23,20 @@ const HEADERS = {
 /** Starts the mock on a port (0: any free one); resolves to `{ url, close() }`. */
 export function startMock({ port = 0, extra = 0, pace = 1000, still = false, fixtures, dist = join(here, '..', 'dist') } = {}) {
   const folder = fixtures ?? join(here, '..', '..', 'tests', 'fixtures', 'smollama');
-  const mock = { cluster: new Cluster(folder, { extra }), sessions: new Set(), downUntil: 0, silent: false };
+  const mock = { cluster: new Cluster(folder, { extra }), sessions: new Set(), downUntil: 0, noSocketUntil: 0, silent: false };
   const server = createServer((request, response) => answer(mock, dist, () => new Cluster(folder, { extra }), request, response));
   server.on('connection', (socket) => {
     if (Date.now() < mock.downUntil) socket.destroy();
   });
   server.on('upgrade', (request, socket) => {
+    if (Date.now() < mock.noSocketUntil) return socket.destroy();
     const session = accept(request, socket);
-    if (session === null) return;
+    if (session === null) return undefined;
     mock.sessions.add(session);
     session.onclose = () => mock.sessions.delete(session);
     mock.silent = false;
     session.send(mock.cluster.text(mock.cluster.snapshot()));
+    return undefined;
   });
   const timer = still ? null : setInterval(() => broadcast(mock, mock.cluster.step(Math.max(5, extra / 5))), pace);
   return new Promise((resolve, reject) => {
@@ -111,10 +113,10 @@ function control(mock, renew, what, params) {
   if (what === 'gap') broadcast(mock, { ...mock.cluster.step(), instance: 'another' });
   if (what === 'silent') mock.silent = true;
   if (what === 'restart') mock.cluster = renew();
-  if (what === 'restart' || what === 'down') {
-    for (const session of mock.sessions) session.close(1001);
-    mock.downUntil = Date.now() + Number(get('ms') ?? 0);
-  }
+  const until = Date.now() + Number(get('ms') ?? 0);
+  if (what === 'down') mock.downUntil = until;
+  if (what === 'nosocket') mock.noSocketUntil = until;
+  if (['restart', 'down', 'nosocket'].includes(what)) for (const session of mock.sessions) session.close(1001);
 }
 
 function option(name, otherwise) {

@@ -42,6 +42,16 @@ test('lost_socket_is_polled_for_and_comes_back', { timeout: 60_000 }, async () =
   assert.deepEqual(await wrong(), []);
 });
 
+test('values_come_by_polling_while_sockets_are_refused', { timeout: 60_000 }, async () => {
+  const { page, wrong } = await openMock('#/readings');
+  await tell('nosocket?ms=20000');
+  await page.getByRole('alert').filter({ hasText: /Connection lost.*polling.*retry in \d+ s/s }).waitFor();
+  await tell(`value?node=kitchen&source=${encodeURIComponent('system:mem_percent')}&value=77.25`);
+  await row(page, 'kitchen', 'system:mem_percent').filter({ hasText: '77.25' }).waitFor();
+  assert.equal(await page.locator('main.outdated').count(), 0, 'what was polled is current');
+  assert.deepEqual(await wrong(), []);
+});
+
 test('delta_of_another_instance_brings_a_new_snapshot', { timeout: 60_000 }, async () => {
   const { page } = await openMock('#/readings');
   const sockets = [];
