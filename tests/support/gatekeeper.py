@@ -38,6 +38,7 @@ class Verdict:
     action: str
     answer: bytes = b""
     seconds: float = 0.0
+    farewell: bytes = b""
 
 
 PASS = Verdict("pass")
@@ -47,9 +48,12 @@ REFUSE_V5 = Verdict("close", b"\x20\x03\x00\x84\x00")
 REFUSE_OLD_STYLE = Verdict("close", b"\x20\x02\x00\x01")
 
 
-def cut_after(seconds: float) -> Verdict:
-    """Lets the connection through and cuts it `seconds` later."""
-    return Verdict("cut", seconds=seconds)
+SESSION_TAKEN_OVER = b"\xe0\x02\x8e\x00"  # DISCONNECT 0x8E, which mosquitto 2.0 itself never sends
+
+
+def cut_after(seconds: float, farewell: bytes = b"") -> Verdict:
+    """Lets the connection through and cuts it `seconds` later, after sending the client these bytes."""
+    return Verdict("cut", seconds=seconds, farewell=farewell)
 
 
 SESSION_EXPIRY, WILL_DELAY, MESSAGE_EXPIRY, USER_PROPERTY = 0x11, 0x18, 0x02, 0x26
@@ -221,7 +225,7 @@ class Gatekeeper:
         broker.sendall(connect_packet)
         threading.Thread(target=self._copy_back, args=(broker, client), daemon=True).start()
         if verdict.action == "cut":
-            threading.Thread(target=self._cut_later, args=(client, verdict.seconds), daemon=True).start()
+            threading.Thread(target=self._cut_later, args=(client, verdict), daemon=True).start()
         try:
             while True:
                 packet, _body = read_packet(client)
@@ -233,9 +237,10 @@ class Gatekeeper:
             except OSError:
                 pass
 
-    def _cut_later(self, client: socket.socket, seconds: float) -> None:
-        self._stopping.wait(seconds)
+    def _cut_later(self, client: socket.socket, verdict: Verdict) -> None:
+        self._stopping.wait(verdict.seconds)
         try:
+            client.sendall(verdict.farewell)
             client.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass

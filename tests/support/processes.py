@@ -219,7 +219,7 @@ class Mosquitto(Process):
         self.port = port or free_port()
         config = [f"listener {self.port} 127.0.0.1", f"allow_anonymous {str(anonymous).lower()}",
                   "set_tcp_nodelay true", "max_packet_size 1048576", "max_queued_messages 100000",
-                  f"persistence {str(persistent).lower()}", "log_type all", "connection_messages true"]
+                  f"persistence {str(persistent).lower()}", "connection_messages true"]
         if os.geteuid() == 0:
             config.append("user root")
         if persistent:
