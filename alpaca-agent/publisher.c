@@ -267,6 +267,11 @@ static void on_disconnected(void *user, bool was_up, const char *reason, uint32_
     struct publisher *publisher = user;
     char text[LOG_TEXT];
     log_escape(text, sizeof text, reason, strlen(reason));
+    if (strcmp(reason, MQTT_TAKEN_OVER) == 0) {
+        log_warning("mqtt: another agent uses this name (%s) at %s:%u; each node needs its own node.name",
+                    publisher->config->node, publisher->config->broker,
+                    (unsigned)publisher->config->broker_port);
+    }
     if (was_up || strcmp(text, publisher->last_reason) != 0) {
         log_warning("mqtt: %s %s:%u: %s; trying again in %.1f s", was_up ? "lost" : "cannot connect to",
                     publisher->config->broker, (unsigned)publisher->config->broker_port, text,
