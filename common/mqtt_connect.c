@@ -223,6 +223,14 @@ void mqtt_connect_begin(struct mqtt *mqtt)
     try_next(mqtt);
 }
 
+static const char *failure_text(int rc, int error)
+{
+    if (rc == MOSQ_ERR_ERRNO) {
+        return mqtt_errno_text(error);
+    }
+    return rc == MOSQ_ERR_TLS ? "a TLS file (ca, cert or key) is not usable" : mosquitto_strerror(rc);
+}
+
 static void attempt_done(void *user)
 {
     struct mqtt_attempt *attempt = user;
@@ -247,8 +255,7 @@ static void attempt_done(void *user)
     }
     int rc = attempt->result;
     if (rc != MOSQ_ERR_SUCCESS && rc != MOSQ_ERR_CONN_PENDING) {
-        mqtt_connect_failed(
-            mqtt, rc == MOSQ_ERR_ERRNO ? mqtt_errno_text(attempt->error) : mosquitto_strerror(rc), false);
+        mqtt_connect_failed(mqtt, failure_text(rc, attempt->error), false);
         return;
     }
     mqtt->io = loop_io_create(mqtt->loop, mosquitto_socket(mqtt->handle), mqtt_on_io, mqtt);

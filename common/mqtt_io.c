@@ -51,10 +51,12 @@ static void refuse(struct mqtt *mqtt, const char *what, const char *topic, int c
     mqtt->stats.refused++;
     if (log_limit_pass(&mqtt->refused_limit, clock_now().mono_ms, &suppressed)) {
         char shown[LOG_TEXT];
-        log_warning("mqtt: %s refused: %s (0x%02x)%s%s; %llu more not logged", what, name, (unsigned)code,
-                    topic ? ", topic " : "",
-                    topic ? log_escape(shown, sizeof shown, topic, strlen(topic)) : "",
-                    (unsigned long long)suppressed);
+        const char *text = topic ? log_escape(shown, sizeof shown, topic, strlen(topic)) : "";
+        log_warning("mqtt: %s refused: %s (0x%02x)%s%s", what, name, (unsigned)code, topic ? ", topic " : "",
+                    text);
+        if (suppressed) {
+            log_warning("mqtt: %llu more refusals were not logged", (unsigned long long)suppressed);
+        }
     }
     if (mqtt->callbacks.refused) {
         mqtt->callbacks.refused(mqtt->user, topic, code, name);
@@ -253,6 +255,8 @@ static const char *end_reason(const struct mqtt *mqtt)
         return "the broker does not answer";
     case MOSQ_ERR_ERRNO:
         return mqtt_errno_text(mqtt->seen.end_errno);
+    case MOSQ_ERR_TLS:
+        return "TLS handshake failed";
     default:
         return mqtt->seen.end_code >= 0x80 ? mosquitto_reason_string(mqtt->seen.end_code)
                                            : mosquitto_strerror(mqtt->seen.end_code);
