@@ -1,8 +1,8 @@
 /*
  * api: the cluster API. State and request in, status and body out; pure (no sockets, no clock).
  *
- * Bodies are rendered once per change (ages at most 1 s old) and shared by all who ask: a reference-counted body, kept in a small
- * bounded store by path and query. Source: contract section 4 (docs/api.md).
+ * Bodies are rendered once per change (ages at most 1 s old) and shared by all who ask: a reference-counted
+ * body, kept in a small bounded store by path and query. Source: contract section 4 (docs/api.md).
  */
 #ifndef API_H
 #define API_H
@@ -20,7 +20,8 @@ struct body {
     size_t len;
     char *data;
 };
-struct body *body_take(char *data, size_t len); /* takes malloc'ed data; one reference; NULL (data freed) without memory */
+struct body *
+body_take(char *data, size_t len); /* takes malloc'ed data; one reference; NULL (data freed) without memory */
 struct body *body_ref(struct body *body);
 void body_unref(struct body *body); /* accepts NULL */
 
@@ -34,7 +35,8 @@ struct api_actions {
     void (*health)(void *user, struct buf *out);
     void *user;
 };
-struct api *api_create(struct cache *cache, const char *instance, const char *version, const struct api_actions *actions, struct now now);
+struct api *api_create(struct cache *cache, const char *instance, const char *version,
+                       const struct api_actions *actions, struct now now);
 void api_destroy(struct api *api);
 
 enum api_method { API_GET, API_HEAD, API_POST, API_DELETE, API_OTHER };
@@ -46,21 +48,25 @@ struct api_request {
 };
 struct api_response {
     int status;
-    const char *content_type;  /* static; NULL without body */
-    struct body *body;         /* a reference that the caller drops; NULL for 204 and 304 */
-    char etag[80];             /* "" if none; with quotes */
-    const char *allow;         /* for 405; static */
-    unsigned retry_after_s;    /* 0 = none */
+    const char *content_type; /* static; NULL without body */
+    struct body *body;        /* a reference that the caller drops; NULL for 204 and 304 */
+    char etag[80];            /* "" if none; with quotes */
+    const char *allow;        /* for 405; static */
+    unsigned retry_after_s;   /* 0 = none */
 };
 /* Answers whatever starts with /api/. */
-void api_handle(struct api *api, const struct api_request *request, struct now now, struct api_response *ret_response);
+void api_handle(struct api *api, const struct api_request *request, struct now now,
+                struct api_response *ret_response);
 /* An error in the API's form, for the server's own refusals (421, 403, 413, 414, …). */
 void api_error(int status, const char *code, const char *message, struct api_response *ret_response);
+/* Does If-None-Match name this ETag: weak comparison with a list of entity tags, or `*`? */
+bool api_etag_listed(const char *if_none_match, const char *etag);
 
 /* Writers shared with the live frames. */
 void api_write_node(struct buf *out, const struct node *node, struct now now, bool with_age);
 void api_write_item(struct buf *out, const struct item *item);
-void api_write_stats(struct buf *out, const struct cache *cache, uint64_t since /* by_node: only newer; 0 = all */, const struct node *only);
+void api_write_stats(struct buf *out, const struct cache *cache,
+                     uint64_t since /* by_node: only newer; 0 = all */, const struct node *only);
 void api_write_event(struct buf *out, const struct event *event);
 
 #endif

@@ -1,0 +1,405 @@
+#include "api_internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ROOT       "/api/cluster/"
+#define JSON_TYPE  "application/json"
+#define ALLOW_READ "GET, HEAD"
+
+/* ---- answers ---- */
+
+int api_fault(struct api_fault *fault, int status, const char *code, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    fault->status = status;
+    fault->code = code;
+    vsnprintf(fault->message, sizeof fault->message, format, args);
+    va_end(args);
+    return status;
+}
+
+/* Takes the buffer's bytes as the answer's body; without memory the answer is a bare 503. */
+static void answer_json(struct api_response *response, int status, struct buf *out)
+{
+    size_t len = 0;
+    char *data = buf_take(out, &len);
+    struct body *body = data ? body_take(data, len) : NULL;
+    buf_finish(out);
+    response->status = body ? status : 503;
+    response->content_type = body ? JSON_TYPE : NULL;
+    response->body = body;
+}
+
+void api_error(int status, const char *code, const char *message, struct api_response *ret_response)
+{
+    struct buf out = BUF_INIT;
+    *ret_response = (struct api_response){0};
+    buf_str(&out, "{\"error\":{\"code\":");
+    buf_json_cstr(&out, code);
+    buf_str(&out, ",\"message\":");
+    buf_json_cstr(&out, message);
+    buf_str(&out, "}}");
+    answer_json(ret_response, status, &out);
+}
+
+static void answer_fault(struct api_response *response, const struct api_fault *fault)
+{
+    api_error(fault->status, fault->code, fault->message, response);
+}
+
+static void answer_method(struct api_response *response, const char *allow)
+{
+    api_error(405, "method_not_allowed", "this address does not know that method", response);
+    response->allow = allow;
+}
+
+/* ---- ETag ---- */
+
+static uint64_t hash_of(const char *text)
+{
+    uint64_t hash = 0xcbf29ce484222325u; /* FNV-1a */
+    for (; *text; text++) {
+        hash = (hash ^ (unsigned char)*text) * 0x100000001b3u;
+    }
+    return hash;
+}
+
+static void make_etag(const struct api *api, const char *key, char etag[80])
+{
+    snprintf(etag, 80, "\"%.32s-%llx-%016llx\"", api->instance,
+             (unsigned long long)cache_revision(api->cache), (unsigned long long)hash_of(key));
+}
+
+/* Weak comparison (RFC 9110, 13.1.2) with a list of entity tags, or `*`. */
+bool api_etag_listed(const char *list, const char *etag)
+{
+    size_t len = strlen(etag);
+    const char *p = list + strspn(list, " \t");
+    if (*p == '*') {
+        return true;
+    }
+    while (*p) {
+        p += strspn(p, " \t,");
+        if (strncmp(p, "W/", 2) == 0) {
+            p += 2;
+        }
+        if (strncmp(p, etag, len) == 0) {
+            return true;
+        }
+        const char *end = *p == '"' ? strchr(p + 1, '"') : NULL;
+        if (!end) {
+            return false;
+        }
+        p = end + 1;
+    }
+    return false;
+}
+
+/* ---- selection of nodes ---- */
+
+static int compare_nodes(const void *a, const void *b)
+{
+    return strcmp((*(const struct node *const *)a)->name, (*(const struct node *const *)b)->name);
+}
+
+static int select_named(struct selection *selection, const struct api *api, const struct query *query,
+                        struct api_fault *fault)
+{
+    for (size_t i = 0; i < query->count; i++) {
+        const struct query_param *param = &query->params[i];
+        if (strcmp(param->name, "node") != 0 || param->value_len == 0) {
+            continue;
+        }
+        const struct node *node = cache_get(api->cache, param->value, param->value_len);
+        if (!node) {
+            return api_fault(fault, 404, "unknown_node", "there is no node of that name");
+        }
+        selection->nodes[selection->count++] = node;
+    }
+    qsort(selection->nodes, selection->count, sizeof *selection->nodes, compare_nodes);
+    size_t kept = 0;
+    for (size_t i = 0; i < selection->count; i++) {
+        if (kept == 0 || selection->nodes[kept - 1] != selection->nodes[i]) {
+            selection->nodes[kept++] = selection->nodes[i];
+        }
+    }
+    selection->count = kept;
+    return 0;
+}
+
+static int select_nodes(const struct api *api, const struct query *query, struct selection *ret,
+                        struct api_fault *fault)
+{
+    size_t room = cache_node_count(api->cache);
+    *ret = (struct selection){.all = !query_find(query, "node")};
+    room = ret->all ? room : query->count;
+    ret->nodes = malloc((room + 1) * sizeof *ret->nodes);
+    if (!ret->nodes) {
+        return api_fault(fault, 503, "unavailable", "out of memory");
+    }
+    if (!ret->all) {
+        return select_named(ret, api, query, fault);
+    }
+    for (const struct node *node = cache_first_node(api->cache); node && ret->count < room;
+         node = node->next) {
+        ret->nodes[ret->count++] = node;
+    }
+    return 0;
+}
+
+void api_write_stats(struct buf *out, const struct cache *cache, uint64_t since, const struct node *only)
+{
+    size_t room = only ? 1 : cache_node_count(cache);
+    struct selection nodes = {.nodes = malloc((room + 1) * sizeof *nodes.nodes), .all = !only};
+    if (!nodes.nodes) {
+        out->failed = true;
+        return;
+    }
+    for (const struct node *node = only ? only : cache_first_node(cache); node && nodes.count < room;
+         node = node->next) {
+        nodes.nodes[nodes.count++] = node;
+    }
+    buf_char(out, '{');
+    api_write_stats_of(out, &nodes, since);
+    buf_char(out, '}');
+    free(nodes.nodes);
+}
+
+/* ---- lists ---- */
+
+struct list_route {
+    const char *path;
+    api_render *render;
+    bool by_time; /* what it shows depends on the clock when hours= is given */
+};
+static const struct list_route lists[] = {
+    {ROOT "nodes", api_render_nodes, false},
+    {ROOT "readings", api_render_readings, false},
+    {ROOT "observations", api_render_observations, true},
+    {ROOT "memories", api_render_memories, false},
+    {ROOT "stats", api_render_stats, false},
+    {ROOT "events", api_render_events, false},
+};
+
+/* Renders the list, or answers the fault. The body, with a reference for the caller, or NULL when answered.
+ */
+static struct body *render_list(struct api *api, const struct list_route *route, const struct query *query,
+                                struct now now, struct api_response *response)
+{
+    struct call call = {.api = api, .query = query, .now = now};
+    struct api_fault fault;
+    struct buf out = BUF_INIT;
+    if (select_nodes(api, query, &call.nodes, &fault) != 0 || route->render(&call, &out, &fault) != 0) {
+        answer_fault(response, &fault);
+    } else {
+        answer_json(response, 200, &out);
+    }
+    buf_finish(&out);
+    free(call.nodes.nodes);
+    return response->status == 200 ? response->body : NULL;
+}
+
+static void answer_list(struct api *api, const struct list_route *route, const struct query *query,
+                        const char *key, const struct api_request *request, struct now now,
+                        struct api_response *response)
+{
+    uint64_t revision = cache_revision(api->cache);
+    char etag[sizeof response->etag] = "";
+    if (!route->by_time || !query_find(query, "hours")) {
+        make_etag(api, key, etag);
+    }
+    /* an ETag of ours proves that the same question was answered at this revision */
+    bool named = *etag && request->if_none_match && !strchr(request->if_none_match, '*') &&
+                 api_etag_listed(request->if_none_match, etag);
+    struct body *body = named ? NULL : store_get(&api->store, key, revision, now.mono_ms);
+    if (body) {
+        *response = (struct api_response){.status = 200, .content_type = JSON_TYPE, .body = body};
+    } else if (!named) {
+        body = render_list(api, route, query, now, response);
+        if (!body) {
+            return;
+        }
+        store_put(&api->store, key, revision, now.mono_ms, body);
+    }
+    if (named || (*etag && request->if_none_match && api_etag_listed(request->if_none_match, etag))) {
+        body_unref(body);
+        *response = (struct api_response){.status = 304};
+    }
+    memcpy(response->etag, etag, sizeof etag);
+}
+
+static void handle_list(struct api *api, const struct list_route *route, const struct api_request *request,
+                        struct now now, struct api_response *response)
+{
+    struct query query;
+    const char *why = "out of memory";
+    if (request->method != API_GET && request->method != API_HEAD) {
+        answer_method(response, ALLOW_READ);
+        return;
+    }
+    int e = query_parse(request->query, &query, &why);
+    if (e != 0) {
+        api_error(e == -ENOMEM ? 503 : 400, e == -ENOMEM ? "unavailable" : "bad_request", why, response);
+        return;
+    }
+    size_t size = strlen(request->path) + strlen(request->query) + 2;
+    char *key = malloc(size);
+    if (key) {
+        snprintf(key, size, "%s?%s", request->path, request->query);
+        answer_list(api, route, &query, key, request, now, response);
+        free(key);
+    } else {
+        api_error(503, "unavailable", "out of memory", response);
+    }
+    query_finish(&query);
+}
+
+/* ---- one node ---- */
+
+static void refresh_node(struct api *api, struct node *node, struct api_response *response)
+{
+    int e = api->actions.refresh ? api->actions.refresh(api->actions.user, node) : -ENOTSUP;
+    if (e != 0) {
+        api_error(503, "unavailable", "the node cannot be asked now: neither the broker nor its URL is there",
+                  response);
+        return;
+    }
+    struct buf out = BUF_INIT;
+    buf_str(&out, "{\"node\":");
+    buf_json_cstr(&out, node->name);
+    buf_str(&out, ",\"refresh\":\"requested\"}");
+    answer_json(response, 202, &out);
+}
+
+static void forget_node(struct api *api, struct node *node, const char *name, const char *raw_query,
+                        struct api_response *response)
+{
+    struct query query;
+    const char *why = "out of memory";
+    if (query_parse(raw_query, &query, &why) != 0) {
+        api_error(400, "bad_request", why, response);
+        return;
+    }
+    bool confirmed = query_find(&query, "confirm") != NULL;
+    for (size_t i = 0; i < query.count; i++) {
+        if (strcmp(query.params[i].name, "confirm") == 0 && strcmp(query.params[i].value, name) != 0) {
+            confirmed = false;
+        }
+    }
+    query_finish(&query);
+    if (!confirmed) {
+        api_error(400, "bad_request", "confirm= must repeat the name of the node to forget", response);
+        return;
+    }
+    int e = api->actions.forget ? api->actions.forget(api->actions.user, node) : -ENOTSUP;
+    if (e == -EBUSY) {
+        api_error(409, "manual_node",
+                  "the node is in the configuration (cluster.manual_nodes): remove it there", response);
+    } else if (e == -ENOTCONN) {
+        api_error(503, "unavailable", "the broker is away, and what it keeps of the node cannot be cleared",
+                  response);
+    } else if (e != 0) {
+        api_error(503, "unavailable", "the node could not be forgotten", response);
+    } else {
+        response->status = 204;
+    }
+}
+
+/* /api/cluster/nodes/<name>[/refresh]; `rest` is what stands after "nodes/". */
+static void handle_node(struct api *api, const char *rest, const struct api_request *request, struct now now,
+                        struct api_response *response)
+{
+    char name[3 * NODE_NAME_MAX + 1];
+    size_t raw_len = strcspn(rest, "/"), len = 0;
+    bool refresh = strcmp(rest + raw_len, "/refresh") == 0;
+    if (raw_len >= sizeof name || (rest[raw_len] && !refresh)) {
+        api_error(404, "not_found", "there is nothing at this address", response);
+        return;
+    }
+    if (percent_decode(rest, raw_len, name, sizeof name, &len) != 0 || !utf8_valid(name, len)) {
+        api_error(400, "bad_request", "the name of the node is not percent-encoded UTF-8", response);
+        return;
+    }
+    name[len] = '\0';
+    struct node *node = cache_find(api->cache, name, len);
+    bool reads = request->method == API_GET || request->method == API_HEAD;
+    if (refresh ? request->method != API_POST : !reads && request->method != API_DELETE) {
+        answer_method(response, refresh ? "POST" : "GET, HEAD, DELETE");
+    } else if (!node) {
+        api_error(404, "unknown_node", "there is no node of that name", response);
+    } else if (refresh) {
+        refresh_node(api, node, response);
+    } else if (reads) {
+        struct buf out = BUF_INIT;
+        api_render_node(node, now, &out);
+        answer_json(response, 200, &out);
+    } else {
+        forget_node(api, node, name, request->query, response);
+    }
+}
+
+/* ---- routing ---- */
+
+void api_handle(struct api *api, const struct api_request *request, struct now now,
+                struct api_response *ret_response)
+{
+    *ret_response = (struct api_response){0};
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        if (strcmp(request->path, lists[i].path) == 0) {
+            handle_list(api, &lists[i], request, now, ret_response);
+            return;
+        }
+    }
+    bool reads = request->method == API_GET || request->method == API_HEAD;
+    if (strncmp(request->path, ROOT "nodes/", strlen(ROOT "nodes/")) == 0) {
+        handle_node(api, request->path + strlen(ROOT "nodes/"), request, now, ret_response);
+    } else if (strcmp(request->path, "/api/health") == 0 && reads) {
+        struct buf out = BUF_INIT;
+        api_render_health(api, now, &out);
+        answer_json(ret_response, 200, &out);
+    } else if (strcmp(request->path, ROOT "live") == 0 && reads) {
+        api_error(426, "upgrade_required", "this address speaks WebSocket only", ret_response);
+    } else if (strcmp(request->path, "/api/health") == 0 || strcmp(request->path, ROOT "live") == 0) {
+        answer_method(ret_response, ALLOW_READ);
+    } else {
+        api_error(404, "not_found", "there is nothing at this address", ret_response);
+    }
+}
+
+/* ---- life ---- */
+
+struct api *api_create(struct cache *cache, const char *instance, const char *version,
+                       const struct api_actions *actions, struct now now)
+{
+    struct api *api = calloc(1, sizeof *api);
+    if (!api) {
+        return NULL;
+    }
+    api->cache = cache;
+    api->instance = strdup(instance);
+    api->version = strdup(version);
+    api->started_mono_ms = now.mono_ms;
+    if (actions) {
+        api->actions = *actions;
+    }
+    if (!api->instance || !api->version) {
+        api_destroy(api);
+        return NULL;
+    }
+    return api;
+}
+
+void api_destroy(struct api *api)
+{
+    if (!api) {
+        return;
+    }
+    store_finish(&api->store);
+    free((void *)(uintptr_t)api->instance);
+    free((void *)(uintptr_t)api->version);
+    free(api);
+}

@@ -1,0 +1,59 @@
+/*
+ * api_internal: what the parts of the API share: the request as the renderers see it, and the fault they
+ * answer with.
+ */
+#ifndef API_INTERNAL_H
+#define API_INTERNAL_H
+
+#include "api.h"
+#include "query.h"
+#include "store.h"
+
+struct api {
+    struct cache *cache;
+    const char *instance, *version; /* owned */
+    struct api_actions actions;
+    int64_t started_mono_ms;
+    struct store store;
+};
+
+struct api_fault {
+    int status;
+    const char *code;
+    char message[160];
+};
+
+/* The nodes that a request is about: those it names, or all; ordered by name, each once. */
+struct selection {
+    const struct node **nodes; /* owned */
+    size_t count;
+    bool all;
+};
+
+struct call {
+    struct api *api;
+    const struct query *query;
+    struct selection nodes;
+    struct now now;
+};
+
+/* Writes a whole body. 0, or an HTTP status with *ret_fault filled. */
+typedef int api_render(const struct call *call, struct buf *out, struct api_fault *ret_fault);
+api_render api_render_nodes, api_render_readings, api_render_observations, api_render_memories,
+    api_render_stats, api_render_events;
+void api_render_health(const struct api *api, struct now now, struct buf *out);
+void api_render_node(const struct node *node, struct now now, struct buf *out);
+
+/* Fills the fault and returns its status. */
+int api_fault(struct api_fault *fault, int status, const char *code, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* Stats of some nodes; see api_write_stats. */
+void api_write_stats_of(struct buf *out, const struct selection *nodes, uint64_t since);
+/* Case-insensitive (ASCII) substring; an empty needle is found everywhere. */
+bool api_text_contains(const char *text, size_t len, const char *needle, size_t needle_len);
+void api_write_node_members(struct buf *out, const struct node *node, struct now now, bool with_age);
+/* Ages and durations in seconds, to the tenth; null for none. */
+void api_write_age(struct buf *out, struct now now, int64_t since_mono_ms);
+
+#endif

@@ -1,0 +1,354 @@
+#include "api_internal.h"
+#include "ranking.h"
+#include "timestamp.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DEFAULT_LIMIT 50
+
+static void open_body(struct buf *out, struct now now)
+{
+    buf_str(out, "{\"timestamp\":");
+    buf_json_time(out, now.wall_ms);
+}
+
+static int bad_limit(struct api_fault *fault)
+{
+    return api_fault(fault, 400, "bad_request", "limit must be a whole number from 1 to %d", QUERY_LIMIT_MAX);
+}
+
+static int no_memory(struct api_fault *fault)
+{
+    return api_fault(fault, 503, "unavailable", "out of memory");
+}
+
+/* ---- nodes, stats, events ---- */
+
+int api_render_nodes(const struct call *call, struct buf *out, struct api_fault *ret_fault)
+{
+    size_t limit = call->nodes.count;
+    if (!query_limit(call->query, &limit)) {
+        return bad_limit(ret_fault);
+    }
+    size_t count = call->nodes.count < limit ? call->nodes.count : limit;
+    open_body(out, call->now);
+    buf_printf(out, ",\"count\":%zu,\"nodes\":[", count);
+    for (size_t i = 0; i < count; i++) {
+        buf_json_sep(out);
+        api_write_node(out, call->nodes.nodes[i], call->now, true);
+    }
+    buf_str(out, "]}");
+    return 0;
+}
+
+int api_render_stats(const struct call *call, struct buf *out, struct api_fault *ret_fault)
+{
+    (void)ret_fault;
+    open_body(out, call->now);
+    api_write_stats_of(out, &call->nodes, 0);
+    buf_char(out, '}');
+    return 0;
+}
+
+static bool selects_name(const struct selection *nodes, const char *name)
+{
+    for (size_t i = 0; i < nodes->count; i++) {
+        if (strcmp(nodes->nodes[i]->name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int api_render_events(const struct call *call, struct buf *out, struct api_fault *ret_fault)
+{
+    size_t limit = EVENTS_MAX, count = 0;
+    uint64_t since = 0;
+    if (!query_limit(call->query, &limit)) {
+        return bad_limit(ret_fault);
+    }
+    if (!query_uint(call->query, "since", &since)) {
+        return api_fault(ret_fault, 400, "bad_request", "since must be the id of an event");
+    }
+    struct buf list = BUF_INIT;
+    const struct events *events = cache_events(call->api->cache);
+    for (const struct event *event = events_older(events, NULL); event && event->id > since && count < limit;
+         event = events_older(events, event)) {
+        if (call->nodes.all || selects_name(&call->nodes, event->node)) {
+            if (count++ > 0) {
+                buf_char(&list, ',');
+            }
+            api_write_event(&list, event);
+        }
+    }
+    open_body(out, call->now);
+    buf_printf(out, ",\"count\":%zu,\"events\":[", count);
+    buf_append(out, list.data, list.len);
+    buf_str(out, "]}");
+    out->failed = out->failed || list.failed;
+    buf_finish(&list);
+    return 0;
+}
+
+/* ---- readings ---- */
+
+struct readings_filter {
+    const struct query_param *source, *type, *text;
+};
+
+static bool reading_fits(const struct readings_filter *filter, const struct item *item)
+{
+    if (filter->source && (item->id_len != filter->source->value_len ||
+                           memcmp(item->id, filter->source->value, item->id_len) != 0)) {
+        return false;
+    }
+    if (filter->type && (item->type_len != filter->type->value_len ||
+                         memcmp(item->id, filter->type->value, item->type_len) != 0)) {
+        return false;
+    }
+    return !filter->text ||
+           api_text_contains(item->id, item->id_len, filter->text->value, filter->text->value_len) ||
+           api_text_contains(item->node->name, strlen(item->node->name), filter->text->value,
+                             filter->text->value_len);
+}
+
+/* Collects what fits, in the order of nodes and of their last bodies. NULL without memory; free() it. */
+static const struct item **collect_readings(const struct call *call, size_t limit, size_t *ret_count)
+{
+    const struct readings_filter filter = {.source = query_find(call->query, "source"),
+                                           .type = query_find(call->query, "source_type"),
+                                           .text = query_find(call->query, "q")};
+    size_t room = 1, count = 0;
+    for (size_t i = 0; i < call->nodes.count; i++) {
+        room += call->nodes.nodes[i]->item_count[ITEM_READING];
+    }
+    const struct item **items = malloc(room * sizeof *items);
+    if (!items) {
+        return NULL;
+    }
+    for (size_t i = 0; i < call->nodes.count; i++) {
+        const struct item *item = call->nodes.nodes[i]->items[ITEM_READING];
+        for (; item && count < limit; item = item->next) {
+            if (reading_fits(&filter, item)) {
+                items[count++] = item;
+            }
+        }
+    }
+    *ret_count = count;
+    return items;
+}
+
+static void write_readings_nodes(struct buf *out, const struct call *call)
+{
+    buf_str(out, ",\"nodes\":{");
+    for (size_t i = 0; i < call->nodes.count; i++) {
+        const struct node *node = call->nodes.nodes[i];
+        const struct snapshot *snapshot = &node->snapshots[REPORT_READINGS];
+        buf_json_sep(out);
+        buf_json_cstr(out, node->name);
+        buf_str(out, ":{\"status\":");
+        buf_json_cstr(out, state_name(node->verdict.state));
+        buf_str(out, ",\"captured_at\":");
+        buf_json_time(out, snapshot->captured_wall_ms);
+        buf_str(out, ",\"age_s\":");
+        api_write_age(out, call->now, snapshot->captured_mono_ms);
+        buf_char(out, '}');
+    }
+    buf_char(out, '}');
+}
+
+static struct json_slice unit_of(const struct item *item)
+{
+    static const struct json_slice null = {"null", 4};
+    struct json_slice unit = json_member(item_json(item), "unit");
+    return unit.data ? unit : null;
+}
+
+static int compare_bytes(const char *a, size_t a_len, const char *b, size_t b_len)
+{
+    int order = memcmp(a, b, a_len < b_len ? a_len : b_len);
+    return order ? order : (a_len > b_len) - (a_len < b_len);
+}
+
+/* By full_id, then unit. */
+static int compare_sources(const struct item *a, const struct item *b)
+{
+    int order = compare_bytes(a->id, a->id_len, b->id, b->id_len);
+    if (order) {
+        return order;
+    }
+    struct json_slice x = unit_of(a), y = unit_of(b);
+    return compare_bytes(x.data, x.len, y.data, y.len);
+}
+
+/* qsort order: rows, and within a row the nodes by name. */
+static int compare_for_rows(const void *a, const void *b)
+{
+    const struct item *x = *(const struct item *const *)a, *y = *(const struct item *const *)b;
+    int order = compare_sources(x, y);
+    return order ? order : strcmp(x->node->name, y->node->name);
+}
+
+/* One row: the same full_id and unit on `count` nodes. */
+static void write_source_row(struct buf *out, const struct item *const *items, size_t count)
+{
+    double min = NAN, max = NAN, mean = 0;
+    size_t numbers = 0;
+    struct json_slice unit = unit_of(items[0]);
+    for (size_t i = 0; i < count; i++) {
+        double value = items[i]->number;
+        if (!isnan(value)) {
+            min = numbers == 0 || value < min ? value : min;
+            max = numbers == 0 || value > max ? value : max;
+            numbers++;
+            mean += (value - mean) / (double)numbers;
+        }
+    }
+    buf_str(out, "{\"full_id\":");
+    buf_json_string(out, items[0]->id, items[0]->id_len);
+    buf_str(out, ",\"unit\":");
+    buf_append(out, unit.data, unit.len);
+    buf_printf(out, ",\"count\":%zu,\"min\":", count);
+    buf_json_double(out, min);
+    buf_str(out, ",\"max\":");
+    buf_json_double(out, max);
+    buf_str(out, ",\"mean\":");
+    buf_json_double(out, numbers ? mean : NAN);
+    buf_str(out, ",\"nodes\":{");
+    for (size_t i = 0; i < count; i++) {
+        struct json_slice value = json_member(item_json(items[i]), "value");
+        buf_json_sep(out);
+        buf_json_cstr(out, items[i]->node->name);
+        buf_char(out, ':');
+        buf_append(out, value.data ? value.data : "null", value.data ? value.len : 4);
+    }
+    buf_str(out, "}}");
+}
+
+/* The same source of all nodes side by side; units that differ make rows of their own. `limit` counts rows.
+ */
+static void write_sources(struct buf *out, const struct item **items, size_t count, size_t limit)
+{
+    qsort(items, count, sizeof *items, compare_for_rows);
+    struct buf rows = BUF_INIT;
+    size_t written = 0;
+    for (size_t begin = 0, end; begin < count && written < limit; begin = end) {
+        for (end = begin + 1; end < count && compare_sources(items[begin], items[end]) == 0; end++) {
+        }
+        if (written++ > 0) {
+            buf_char(&rows, ',');
+        }
+        write_source_row(&rows, items + begin, end - begin);
+    }
+    buf_printf(out, ",\"count\":%zu,\"sources\":[", written);
+    buf_append(out, rows.data, rows.len);
+    buf_str(out, "]}");
+    out->failed = out->failed || rows.failed;
+    buf_finish(&rows);
+}
+
+int api_render_readings(const struct call *call, struct buf *out, struct api_fault *ret_fault)
+{
+    bool grouped = query_is(call->query, "group", "source");
+    size_t limit = SIZE_MAX, count = 0;
+    if (!query_limit(call->query, &limit)) {
+        return bad_limit(ret_fault);
+    }
+    if (!grouped && query_find(call->query, "group")) {
+        return api_fault(ret_fault, 400, "bad_request", "group can only be source");
+    }
+    const struct item **items = collect_readings(call, grouped ? SIZE_MAX : limit, &count);
+    if (!items) {
+        return no_memory(ret_fault);
+    }
+    open_body(out, call->now);
+    if (grouped) {
+        write_sources(out, items, count, limit);
+    } else {
+        buf_printf(out, ",\"count\":%zu", count);
+        write_readings_nodes(out, call);
+        buf_str(out, ",\"readings\":[");
+        for (size_t i = 0; i < count; i++) {
+            buf_json_sep(out);
+            api_write_item(out, items[i]);
+        }
+        buf_str(out, "]}");
+    }
+    free(items);
+    return 0;
+}
+
+/* ---- observations, memories ---- */
+
+struct texts_filter {
+    const struct query_param *text, *type;
+    int64_t not_before_ms; /* TIMESTAMP_NONE = any */
+};
+
+static bool text_fits(const struct texts_filter *filter, const struct item *item)
+{
+    if (filter->not_before_ms != TIMESTAMP_NONE && item->at_ms < filter->not_before_ms) {
+        return false;
+    }
+    if (filter->type && !json_string_is(json_member(item_json(item), "type"), filter->type->value)) {
+        return false;
+    }
+    return !filter->text || json_string_contains(json_member(item_json(item), "text"), filter->text->value,
+                                                 filter->text->value_len);
+}
+
+static int render_texts(const struct call *call, enum item_kind kind, struct texts_filter filter,
+                        struct buf *out, struct api_fault *ret_fault)
+{
+    struct ranking ranking;
+    size_t limit = DEFAULT_LIMIT;
+    if (!query_limit(call->query, &limit)) {
+        return bad_limit(ret_fault);
+    }
+    filter.text = query_find(call->query, "query");
+    if (ranking_init(&ranking, limit, kind == ITEM_MEMORY ? ranking_confirmed : ranking_newest) != 0) {
+        return no_memory(ret_fault);
+    }
+    for (size_t i = 0; i < call->nodes.count; i++) {
+        for (const struct item *item = call->nodes.nodes[i]->items[kind]; item; item = item->next) {
+            if (text_fits(&filter, item)) {
+                ranking_offer(&ranking, item);
+            }
+        }
+    }
+    ranking_sort(&ranking);
+    open_body(out, call->now);
+    buf_printf(out, ",\"count\":%zu,\"%s\":[", ranking.count,
+               kind == ITEM_MEMORY ? "memories" : "observations");
+    for (size_t i = 0; i < ranking.count; i++) {
+        buf_json_sep(out);
+        api_write_item(out, ranking.items[i]);
+    }
+    buf_str(out, "]}");
+    ranking_finish(&ranking);
+    return 0;
+}
+
+int api_render_observations(const struct call *call, struct buf *out, struct api_fault *ret_fault)
+{
+    struct texts_filter filter = {.type = query_find(call->query, "obs_type"),
+                                  .not_before_ms = TIMESTAMP_NONE};
+    double hours = 0;
+    if (!query_hours(call->query, &hours)) {
+        return api_fault(ret_fault, 400, "bad_request", "hours must be a positive number, or 0 for all");
+    }
+    if (hours > 0) {
+        /* longer than Unix time is everything with a time */
+        double span_ms = hours * 3600e3;
+        filter.not_before_ms = span_ms < (double)call->now.wall_ms ? call->now.wall_ms - (int64_t)span_ms : 0;
+    }
+    return render_texts(call, ITEM_OBSERVATION, filter, out, ret_fault);
+}
+
+int api_render_memories(const struct call *call, struct buf *out, struct api_fault *ret_fault)
+{
+    struct texts_filter filter = {.not_before_ms = TIMESTAMP_NONE};
+    return render_texts(call, ITEM_MEMORY, filter, out, ret_fault);
+}

@@ -1,0 +1,489 @@
+#include "live.h"
+
+#include "frame.h"
+#include "query.h"
+#include "server_limits.h"
+
+#include <errno.h>
+#include <libwebsockets.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#define CHUNK             ((size_t)16 * 1024) /* of a frame, handed to lws at a time: what a stalled client may cost */
+#define CHUNKS_PER_TURN   16
+#define SHARED_FRAMES     16
+#define SHARED_MAX_AGE_MS 1000
+#define FRAMES_MAX_BYTES \
+    ((size_t)64 * 1024 * 1024) /* frames kept alive by sessions that are still writing them */
+#define STALL_MS          20000
+#define PING_MS           20000
+#define PONG_MS           30000
+#define MESSAGES_PER_PING 1000 /* more than that from a client with nothing to say is abuse */
+#define CHEAP_US          1000 /* a broadcast up to this long may be followed by the next at once */
+
+struct shared_frame {
+    uint64_t from, to; /* from: UINT64_MAX = a snapshot */
+    int64_t rendered_ms;
+    struct body *body; /* NULL = free slot, or with `empty`: nothing to tell */
+    bool empty;
+    char node[NODE_NAME_MAX + 1];
+};
+
+struct live {
+    struct loop *loop;
+    struct cache *cache;
+    const char *instance;
+    struct server_stats *stats;
+    struct loop_after *after;
+    struct loop_timer *rest; /* runs while broadcasts rest */
+    struct live_session *sessions;
+    uint32_t open;
+    bool dirty; /* a session may be behind */
+    size_t frame_bytes;
+    struct shared_frame shared[SHARED_FRAMES];
+    size_t next_shared;
+    unsigned char scratch[LWS_PRE + CHUNK]; /* lws writes its header in front of what it is given */
+};
+
+/* ---- frames ---- */
+
+static void release(struct live *live, struct body *body)
+{
+    if (body && body->references == 1) {
+        live->frame_bytes -= body->len;
+    }
+    body_unref(body);
+}
+
+static void shared_clear(struct live *live, struct shared_frame *shared)
+{
+    release(live, shared->body);
+    *shared = (struct shared_frame){0};
+}
+
+static bool shared_counts(const struct shared_frame *shared, uint64_t revision, int64_t now_ms)
+{
+    return (shared->body || shared->empty) && shared->to == revision &&
+           now_ms - shared->rendered_ms <= SHARED_MAX_AGE_MS;
+}
+
+static void forget_old_frames(struct live *live, int64_t now_ms)
+{
+    for (size_t i = 0; i < SHARED_FRAMES; i++) {
+        if (!shared_counts(&live->shared[i], cache_revision(live->cache), now_ms)) {
+            shared_clear(live, &live->shared[i]);
+        }
+    }
+}
+
+static void render(struct live *live, struct shared_frame *slot, struct now now)
+{
+    const struct node *only = slot->node[0] ? cache_get(live->cache, slot->node, strlen(slot->node)) : NULL;
+    const char *name = only ? only->name : slot->node[0] ? slot->node : NULL;
+    slot->to = cache_revision(live->cache);
+    slot->rendered_ms = now.mono_ms;
+    if (slot->from == UINT64_MAX) {
+        slot->body = frame_snapshot(live->cache, live->instance, only, name, now);
+    } else {
+        slot->body = frame_delta(live->cache, live->instance, slot->from, only, name, now, &slot->empty);
+    }
+    if (slot->body) {
+        live->frame_bytes += slot->body->len;
+    }
+}
+
+/* What brings the session up to date. With neither body nor `empty`: no memory. */
+static const struct shared_frame *frame_for(struct live *live, const struct live_session *session,
+                                            struct now now)
+{
+    bool snapshot = session->fresh || session->seen < cache_delta_floor(live->cache);
+    uint64_t from = snapshot ? UINT64_MAX : session->seen;
+    for (size_t i = 0; i < SHARED_FRAMES; i++) {
+        struct shared_frame *shared = &live->shared[i];
+        if (shared->from == from && strcmp(shared->node, session->node) == 0 &&
+            shared_counts(shared, cache_revision(live->cache), now.mono_ms)) {
+            return shared;
+        }
+    }
+    struct shared_frame *slot = &live->shared[live->next_shared++ % SHARED_FRAMES];
+    shared_clear(live, slot);
+    slot->from = from;
+    memcpy(slot->node, session->node, sizeof slot->node);
+    render(live, slot, now);
+    return slot;
+}
+
+/* ---- sessions ---- */
+
+static void unlink_session(struct live *live, struct live_session *session)
+{
+    if (!session->linked) {
+        return;
+    }
+    session->linked = false;
+    if (session->prev) {
+        session->prev->next = session->next;
+    } else {
+        live->sessions = session->next;
+    }
+    if (session->next) {
+        session->next->prev = session->prev;
+    }
+    release(live, session->frame);
+    session->frame = NULL;
+}
+
+void live_close(struct live *live, struct live_session *session, bool gone)
+{
+    unlink_session(live, session);
+    if (gone && session->open) {
+        session->open = false;
+        live->open--;
+        live->stats->live_clients = live->open;
+    }
+}
+
+/* For one that does not read: a close frame would only join the queue. lws notices and closes it. */
+static void drop(struct live *live, struct live_session *session)
+{
+    live->stats->live_dropped++;
+    unlink_session(live, session);
+    shutdown(lws_get_socket_fd(session->wsi), SHUT_RDWR);
+}
+
+static void drop_slowest(struct live *live)
+{
+    struct live_session *slowest = NULL;
+    for (struct live_session *session = live->sessions; session; session = session->next) {
+        if (session->blocked_ms && (!slowest || session->blocked_ms < slowest->blocked_ms)) {
+            slowest = session;
+        }
+    }
+    if (slowest) {
+        drop(live, slowest);
+    }
+}
+
+static void blocked(struct live_session *session, int64_t now_ms)
+{
+    if (!session->blocked_ms) {
+        session->blocked_ms = now_ms;
+    }
+    lws_callback_on_writable(session->wsi);
+}
+
+/* Hands the next chunk to lws. 0, or -1 when the connection is broken. */
+static int write_chunk(struct live *live, struct live_session *session)
+{
+    struct body *frame = session->frame;
+    size_t left = frame->len - session->offset, n = left < CHUNK ? left : CHUNK;
+    int kind = session->offset == 0 ? LWS_WRITE_TEXT : LWS_WRITE_CONTINUATION;
+    if (n < left) {
+        kind |= LWS_WRITE_NO_FIN;
+    }
+    memcpy(live->scratch + LWS_PRE, frame->data + session->offset, n);
+    if (lws_write(session->wsi, live->scratch + LWS_PRE, n, (enum lws_write_protocol)kind) < 0) {
+        return -1;
+    }
+    session->offset += n;
+    live->stats->bytes_out += n;
+    if (n == left) {
+        live->stats->frames_out++;
+        session->seen = session->frame_revision;
+        session->fresh = false;
+        session->frame = NULL;
+        session->offset = 0;
+        release(live, frame);
+    }
+    return 0;
+}
+
+/* Writes until the frame is out or the socket takes no more. */
+static int write_frame(struct live *live, struct live_session *session, int64_t now_ms)
+{
+    for (unsigned i = 0; session->frame && i < CHUNKS_PER_TURN; i++) {
+        if (write_chunk(live, session) != 0) {
+            return -1;
+        }
+        if (lws_partial_buffered(session->wsi)) {
+            break;
+        }
+    }
+    if (session->frame || lws_partial_buffered(session->wsi)) {
+        blocked(session, now_ms);
+    }
+    return 0;
+}
+
+/* Brings an idle session up to date, at once if its socket is free. 0, or -1 when the connection is broken.
+ */
+static int offer(struct live *live, struct live_session *session, struct now now)
+{
+    if (lws_send_pipe_choked(session->wsi)) {
+        blocked(session, now.mono_ms);
+        return 0;
+    }
+    const struct shared_frame *shared = frame_for(live, session, now);
+    if (shared->empty) {
+        session->seen = shared->to;
+        return 0;
+    }
+    if (!shared->body) {
+        live->dirty = true; /* no memory: the sweep tries again */
+        return 0;
+    }
+    session->frame = body_ref(shared->body);
+    session->frame_revision = shared->to;
+    session->offset = 0;
+    return write_frame(live, session, now.mono_ms);
+}
+
+/* ---- broadcasts ---- */
+
+static int64_t cpu_us(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+    return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+static void broadcast(void *user)
+{
+    struct live *live = user;
+    if (loop_timer_active(live->rest)) {
+        return; /* it comes back here */
+    }
+    int64_t began_us = cpu_us();
+    struct now now = clock_now();
+    uint64_t revision = cache_revision(live->cache);
+    live->dirty = false;
+    forget_old_frames(live, now.mono_ms);
+    for (struct live_session *session = live->sessions, *next; session; session = next) {
+        next = session->next;
+        if (session->frame || (!session->fresh && session->seen >= revision)) {
+            continue;
+        }
+        if (offer(live, session, now) != 0) {
+            unlink_session(live, session);
+            lws_set_timeout(session->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_SYNC);
+        }
+    }
+    while (live->frame_bytes > FRAMES_MAX_BYTES && live->sessions) {
+        uint64_t before = live->stats->live_dropped;
+        drop_slowest(live);
+        if (live->stats->live_dropped == before) {
+            break;
+        }
+    }
+    int64_t took_us = cpu_us() - began_us;
+    if (took_us > CHEAP_US) {
+        loop_timer_start(live->rest, (uint64_t)(took_us + 999) / 1000, 0);
+    }
+}
+
+static void rested(void *user)
+{
+    struct live *live = user;
+    if (live->dirty) {
+        broadcast(live);
+    }
+}
+
+void live_changed(struct live *live)
+{
+    if (live->sessions) {
+        live->dirty = true;
+        loop_after_arm(live->after);
+    }
+}
+
+/* ---- what lws reports ---- */
+
+static int parse_params(const struct live *live, const struct query *query, struct live_request *ret,
+                        const char **ret_why)
+{
+    const struct query_param *node = query_find(query, "node");
+    const struct query_param *since = query_find(query, "since");
+    if (node) {
+        for (size_t i = 0; i < query->count; i++) {
+            const struct query_param *other = &query->params[i];
+            if (strcmp(other->name, "node") == 0 && other->value_len &&
+                strcmp(other->value, node->value) != 0) {
+                *ret_why = "a live session watches one node, or all";
+                return -EINVAL;
+            }
+        }
+        if (!node_name_valid(node->value, node->value_len, NULL)) {
+            *ret_why = "node is not the name of a node";
+            return -EINVAL;
+        }
+        memcpy(ret->node, node->value, node->value_len + 1);
+    }
+    if (!query_uint(query, "since", &ret->since)) {
+        *ret_why = "since must be a revision";
+        return -EINVAL;
+    }
+    ret->resumes =
+        since && query_is(query, "instance", live->instance) && ret->since <= cache_revision(live->cache);
+    return 0;
+}
+
+int live_parse(const struct live *live, const char *query, struct live_request *ret_request,
+               const char **ret_why)
+{
+    struct query parsed;
+    *ret_request = (struct live_request){0};
+    *ret_why = "out of memory";
+    if (query_parse(query, &parsed, ret_why) != 0) {
+        return -EINVAL;
+    }
+    int e = parse_params(live, &parsed, ret_request, ret_why);
+    query_finish(&parsed);
+    return e;
+}
+
+bool live_is_full(const struct live *live)
+{
+    return live->open >= LIMIT_SESSIONS;
+}
+
+void live_open(struct live *live, struct live_session *session, struct lws *wsi,
+               const struct live_request *request)
+{
+    *session = (struct live_session){.wsi = wsi,
+                                     .next = live->sessions,
+                                     .open = true,
+                                     .linked = true,
+                                     .fresh = !request->resumes,
+                                     .seen = request->since};
+    memcpy(session->node, request->node, sizeof session->node);
+    session->pinged_ms = clock_now().mono_ms;
+    if (session->next) {
+        session->next->prev = session;
+    }
+    live->sessions = session;
+    live->open++;
+    live->stats->live_opened++;
+    live->stats->live_clients = live->open;
+    lws_callback_on_writable(wsi);
+}
+
+int live_writable(struct live *live, struct live_session *session)
+{
+    if (!session->linked) {
+        return 0;
+    }
+    session->blocked_ms = 0;
+    if (session->frame && write_frame(live, session, clock_now().mono_ms) != 0) {
+        return -1;
+    }
+    if (!session->frame && (session->fresh || session->seen < cache_revision(live->cache))) {
+        live_changed(live); /* it shares what others at its revision get */
+    }
+    return 0;
+}
+
+int live_received(struct live *live, struct live_session *session, size_t len, bool final)
+{
+    (void)live;
+    session->message_len += (uint32_t)len;
+    if (session->message_len > LIMIT_MESSAGE) {
+        lws_close_reason(session->wsi, LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE, NULL, 0);
+        return -1;
+    }
+    if (final) {
+        session->message_len = 0;
+        session->messages++;
+    }
+    if (session->messages > MESSAGES_PER_PING) {
+        lws_close_reason(session->wsi, LWS_CLOSE_STATUS_POLICY_VIOLATION, NULL, 0);
+        return -1;
+    }
+    return 0;
+}
+
+void live_pong(struct live_session *session)
+{
+    session->unanswered_ms = 0;
+}
+
+/* ---- upkeep ---- */
+
+static void ping(struct live_session *session, int64_t now_ms)
+{
+    unsigned char nothing[LWS_PRE + 1];
+    if (now_ms - session->pinged_ms < PING_MS || lws_send_pipe_choked(session->wsi)) {
+        return; /* who is choked is judged by that */
+    }
+    session->pinged_ms = now_ms;
+    session->messages = 0;
+    if (!session->unanswered_ms) {
+        session->unanswered_ms = now_ms;
+    }
+    lws_write(session->wsi, nothing + LWS_PRE, 0,
+              LWS_WRITE_PING); /* what is broken shows at the next write */
+}
+
+void live_sweep(struct live *live)
+{
+    int64_t now_ms = clock_now().mono_ms;
+    for (struct live_session *session = live->sessions, *next; session; session = next) {
+        next = session->next;
+        bool stalled = session->blocked_ms && now_ms - session->blocked_ms > STALL_MS;
+        bool silent = session->unanswered_ms && now_ms - session->unanswered_ms > PONG_MS;
+        if (stalled || silent) {
+            drop(live, session);
+        } else {
+            ping(session, now_ms);
+        }
+    }
+    forget_old_frames(live, now_ms);
+    if (live->dirty) {
+        live_changed(live);
+    }
+}
+
+void live_stop(struct live *live)
+{
+    for (struct live_session *session = live->sessions, *next; session; session = next) {
+        next = session->next;
+        unlink_session(live, session);
+        lws_close_reason(session->wsi, LWS_CLOSE_STATUS_GOINGAWAY, NULL, 0);
+        lws_set_timeout(session->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_SYNC);
+    }
+}
+
+struct live *live_create(struct loop *loop, struct cache *cache, const char *instance,
+                         struct server_stats *stats)
+{
+    struct live *live = calloc(1, sizeof *live);
+    if (!live) {
+        return NULL;
+    }
+    live->loop = loop;
+    live->cache = cache;
+    live->instance = instance;
+    live->stats = stats;
+    live->after = loop_after_create(loop, broadcast, live);
+    live->rest = loop_timer_create(loop, rested, live);
+    if (!live->after || !live->rest) {
+        live_destroy(live);
+        return NULL;
+    }
+    return live;
+}
+
+void live_destroy(struct live *live)
+{
+    if (!live) {
+        return;
+    }
+    for (size_t i = 0; i < SHARED_FRAMES; i++) {
+        shared_clear(live, &live->shared[i]);
+    }
+    loop_after_destroy(live->after);
+    loop_timer_destroy(live->rest);
+    free(live);
+}

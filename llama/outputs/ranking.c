@@ -1,0 +1,103 @@
+#include "ranking.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+int ranking_init(struct ranking *ranking, size_t limit, ranking_order *order)
+{
+    *ranking = (struct ranking){.limit = limit, .order = order};
+    ranking->items = malloc(limit * sizeof(const struct item *));
+    return ranking->items ? 0 : -ENOMEM;
+}
+
+void ranking_finish(struct ranking *ranking)
+{
+    free(ranking->items);
+    *ranking = (struct ranking){0};
+}
+
+static void swap(const struct item **a, const struct item **b)
+{
+    const struct item *kept = *a;
+    *a = *b;
+    *b = kept;
+}
+
+static void sink(struct ranking *ranking, size_t count)
+{
+    const struct item **items = ranking->items;
+    for (size_t i = 0;;) {
+        size_t last = i, child = 2 * i + 1;
+        for (size_t end = child + 2; child < end && child < count; child++) {
+            if (ranking->order(items[child], items[last]) > 0) {
+                last = child;
+            }
+        }
+        if (last == i) {
+            return;
+        }
+        swap(&items[i], &items[last]);
+        i = last;
+    }
+}
+
+void ranking_offer(struct ranking *ranking, const struct item *item)
+{
+    const struct item **items = ranking->items;
+    if (ranking->count == ranking->limit) {
+        if (ranking->order(item, items[0]) < 0) {
+            items[0] = item;
+            sink(ranking, ranking->count);
+        }
+        return;
+    }
+    size_t i = ranking->count++;
+    items[i] = item;
+    for (; i > 0 && ranking->order(items[i], items[(i - 1) / 2]) > 0; i = (i - 1) / 2) {
+        swap(&items[i], &items[(i - 1) / 2]);
+    }
+}
+
+void ranking_sort(struct ranking *ranking)
+{
+    for (size_t end = ranking->count; end > 1; end--) {
+        swap(&ranking->items[0], &ranking->items[end - 1]);
+        sink(ranking, end - 1);
+    }
+}
+
+/* Ids are raw JSON; nearly always integers, which compare by value. */
+static int compare_ids(const struct item *a, const struct item *b)
+{
+    int64_t x, y;
+    if (json_int((struct json_slice){a->id, a->id_len}, &x) == 0 &&
+        json_int((struct json_slice){b->id, b->id_len}, &y) == 0) {
+        return (x > y) - (x < y);
+    }
+    size_t shorter = a->id_len < b->id_len ? a->id_len : b->id_len;
+    int order = memcmp(a->id, b->id, shorter);
+    return order ? order : (a->id_len > b->id_len) - (a->id_len < b->id_len);
+}
+
+int ranking_newest(const struct item *a, const struct item *b)
+{
+    if (a->at_ms != b->at_ms) {
+        return a->at_ms > b->at_ms ? -1 : 1; /* TIMESTAMP_NONE is the least of all */
+    }
+    if (a->node != b->node) {
+        return strcmp(a->node->name, b->node->name);
+    }
+    return compare_ids(a, b);
+}
+
+int ranking_confirmed(const struct item *a, const struct item *b)
+{
+    double x = isnan(a->number) ? -HUGE_VAL : a->number;
+    double y = isnan(b->number) ? -HUGE_VAL : b->number;
+    if (x != y) {
+        return x > y ? -1 : 1;
+    }
+    return ranking_newest(a, b);
+}

@@ -1,0 +1,361 @@
+#include "server_internal.h"
+
+#include "log.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define BACKLOG           512
+#define ACCEPTS_PER_TURN  64
+#define DESCRIPTORS_SPARE 256 /* for the broker, polled nodes, files */
+#define SWEEP_MS          1000
+#define HEADER_POOL       2048 /* requests being read at a time; further ones wait */
+#define IDLE_S            30   /* a connection may wait for its next request */
+#define REQUEST_S         10   /* for a request to come in */
+#define DRAIN_TURNS       1000
+
+/* ---- connections ---- */
+
+static void watch_listener(struct server *server)
+{
+    bool full = server->connections >= server->max_connections;
+    if (server->listener && !server->stopping) {
+        loop_io_watch(server->listener, full ? 0 : LOOP_READ);
+        server->paused = full;
+    }
+}
+
+void server_connection_opened(struct server *server)
+{
+    server->connections++;
+    if (!loop_timer_active(server->sweep)) {
+        loop_timer_start(server->sweep, SWEEP_MS, SWEEP_MS);
+    }
+}
+
+void server_connection_closed(struct server *server)
+{
+    server->connections--;
+    if (server->paused) {
+        watch_listener(server);
+    }
+}
+
+static void sweep(void *user)
+{
+    struct server *server = user;
+    if (server->paused) {
+        watch_listener(server);
+    }
+    if (server->connections == 0) {
+        loop_timer_stop(server->sweep);
+        return;
+    }
+    live_sweep(server->live);
+    lws_cancel_service(server->context); /* its timeouts are armed only when one of its descriptors stirs */
+}
+
+/* True if accepting may go on. */
+static bool accept_one(struct server *server)
+{
+    int on = 1;
+    int fd = accept4(server->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0) {
+        if (errno == EINTR || errno == ECONNABORTED) {
+            return true;
+        }
+        if (errno != EAGAIN && errno != EWOULDBLOCK) {
+            /* no descriptors or memory: without a pause the loop would spin */
+            log_warning("http: accept: %s", strerror(errno));
+            loop_io_watch(server->listener, 0);
+            server->paused = true;
+            loop_timer_start(server->sweep, SWEEP_MS, SWEEP_MS);
+        }
+        return false;
+    }
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    lws_adopt_socket_vhost(server->vhost, fd); /* closes it on failure */
+    if (server->connections >= server->max_connections) {
+        watch_listener(server);
+        return false;
+    }
+    return true;
+}
+
+static void on_listener(void *user, unsigned events)
+{
+    (void)events;
+    struct server *server = user;
+    for (int i = 0; i < ACCEPTS_PER_TURN && accept_one(server); i++) {
+    }
+}
+
+/* ---- listening ---- */
+
+static const char *fail(const char *listen, uint16_t port, const char *what)
+{
+    static char text[160]; /* read by the caller at once, at start */
+    snprintf(text, sizeof text, "%.64s:%u: %s", listen, port, what);
+    return text;
+}
+
+static int open_listener(struct server *server, const char *listen_address, uint16_t port,
+                         const char **ret_error)
+{
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
+    bool is_v6 = inet_pton(AF_INET6, listen_address, &v6.sin6_addr) == 1;
+    if (!is_v6 && inet_pton(AF_INET, listen_address, &v4.sin_addr) != 1) {
+        *ret_error = fail(listen_address, port, "not a numeric address");
+        return -EINVAL;
+    }
+    const void *address = is_v6 ? (const void *)&v6 : (const void *)&v4;
+    socklen_t len = is_v6 ? sizeof v6 : sizeof v4;
+    int on = 1;
+    int fd = socket(is_v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+        bind(fd, address, len) != 0 || listen(fd, BACKLOG) != 0 ||
+        getsockname(fd, is_v6 ? (void *)&v6 : (void *)&v4, &len) != 0) {
+        int e = errno;
+        *ret_error = fail(listen_address, port, e == EADDRINUSE ? "address already in use" : strerror(e));
+        if (fd >= 0) {
+            close(fd);
+        }
+        return -e;
+    }
+    server->listen_fd = fd;
+    server->port = ntohs(is_v6 ? v6.sin6_port : v4.sin_port);
+    return 0;
+}
+
+static void close_listener(struct server *server)
+{
+    loop_io_destroy(server->listener);
+    server->listener = NULL;
+    if (server->listen_fd >= 0) {
+        close(server->listen_fd);
+    }
+    server->listen_fd = -1;
+}
+
+/* Raises the soft limit of descriptors as far as it helps, and says how many connections fit. */
+static uint32_t connections_that_fit(void)
+{
+    struct rlimit limit;
+    rlim_t wanted = LIMIT_CONNECTIONS + DESCRIPTORS_SPARE;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        return DESCRIPTORS_SPARE;
+    }
+    if (limit.rlim_cur < wanted) {
+        limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+        setrlimit(RLIMIT_NOFILE, &limit);
+        getrlimit(RLIMIT_NOFILE, &limit);
+    }
+    rlim_t fit = limit.rlim_cur < wanted ? limit.rlim_cur : wanted;
+    return (uint32_t)(fit > 2 * DESCRIPTORS_SPARE ? fit - DESCRIPTORS_SPARE : fit / 2);
+}
+
+/* ---- libwebsockets ---- */
+
+/* libwebsockets logs to a plain function: this limiter cannot live in a struct. */
+static struct log_limit lws_limit;
+
+static void log_lws(int level, const char *line)
+{
+    char text[LOG_TEXT];
+    uint64_t suppressed;
+    if (!log_limit_pass(&lws_limit, clock_now().mono_ms, &suppressed)) {
+        return;
+    }
+    log_write(level == LLL_ERR ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "http: libwebsockets: %s%s",
+              log_escape(text, sizeof text, line, strcspn(line, "\n")),
+              suppressed ? " (others like it were not logged)" : "");
+}
+
+static int start_lws(struct server *server, const char **ret_error)
+{
+    static const struct lws_protocols protocols[] = {
+        {.name = "llamad",
+         .callback = server_callback,
+         .per_session_data_size = sizeof(struct exchange),
+         .rx_buffer_size = 256, /* of a live session: clients have nothing to say */
+         .tx_packet_size = SCRATCH},
+        {0},
+    };
+    void *loops[1] = {loop_native(server->loop)};
+    struct lws_context_creation_info info = {
+        .port = CONTEXT_PORT_NO_LISTEN_SERVER,
+        .protocols = protocols,
+        .vhost_name = "llamad",
+        .options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS,
+        .foreign_loops = loops,
+        .pcontext = &server->context,
+        .user = server,
+        .gid = -1,
+        .uid = -1,
+        .fd_limit_per_thread = server->max_connections + 8, /* below RLIMIT_NOFILE, or EMFILE spins */
+        .max_http_header_data = LIMIT_HEADERS,
+        .max_http_header_pool = HEADER_POOL,
+        .pt_serv_buf_size = 8192,
+        .timeout_secs = REQUEST_S,
+        .keepalive_timeout = IDLE_S,
+        .alpn = "http/1.1",
+    };
+    lws_set_log_level(LLL_ERR | LLL_WARN, log_lws);
+    server->context = lws_create_context(&info);
+    if (!server->context) {
+        *ret_error = "libwebsockets cannot start: is its libuv plugin installed (Debian package "
+                     "libwebsockets-evlib-uv)?";
+        return -ENOENT;
+    }
+    server->vhost = lws_create_vhost(server->context, &info);
+    if (!server->vhost) {
+        *ret_error = "libwebsockets cannot create its virtual host";
+        return -ENOMEM;
+    }
+    return 0;
+}
+
+/* On a foreign loop the first destroy only begins: the loop must run, and destroy be called again. */
+static void stop_lws(struct server *server)
+{
+    if (!server->context) {
+        return;
+    }
+    lws_context_destroy(server->context);
+    for (int i = 0; i < DRAIN_TURNS && server->context; i++) {
+        if (!loop_turn(server->loop, false)) {
+            break;
+        }
+    }
+    if (server->context) {
+        lws_context_destroy(server->context);
+    }
+}
+
+/* ---- life ---- */
+
+static int copy_options(struct server *server, const struct server_options *options, const char *instance)
+{
+    char machine[256] = "";
+    gethostname(machine, sizeof machine - 1);
+    char **hosts = calloc(options->host_count + 1, sizeof *hosts);
+    server->rules.hosts = (const char *const *)hosts;
+    server->instance = strdup(instance);
+    server->rules.machine = strdup(machine);
+    server->rules.public_url = options->public_url ? strdup(options->public_url) : NULL;
+    if (!hosts || !server->instance || !server->rules.machine ||
+        (options->public_url && !server->rules.public_url)) {
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i < options->host_count; i++) {
+        hosts[i] = strdup(options->hosts[i]);
+        if (!hosts[i]) {
+            return -ENOMEM;
+        }
+        server->rules.host_count++;
+    }
+    return 0;
+}
+
+static int start(struct server *server, const struct server_options *options, const char *instance,
+                 const char **ret_error)
+{
+    server->max_connections = connections_that_fit();
+    *ret_error = "out of memory";
+    if (copy_options(server, options, instance) != 0) {
+        return -ENOMEM;
+    }
+    server->assets = assets_load(options->web_dir);
+    server->live = live_create(server->loop, server->cache, server->instance, &server->stats);
+    server->sweep = loop_timer_create(server->loop, sweep, server);
+    if (!server->assets || !server->live || !server->sweep) {
+        return -ENOMEM;
+    }
+    int e = open_listener(server, options->listen, options->port, ret_error);
+    if (e == 0) {
+        e = start_lws(server, ret_error);
+    }
+    if (e != 0) {
+        return e;
+    }
+    server->listener = loop_io_create(server->loop, server->listen_fd, on_listener, server);
+    return server->listener ? loop_io_watch(server->listener, LOOP_READ) : -ENOMEM;
+}
+
+struct server *server_create(struct loop *loop, const struct server_options *options, struct cache *cache,
+                             struct api *api, const char *instance, const char **ret_error)
+{
+    struct server *server = calloc(1, sizeof *server);
+    if (!server) {
+        *ret_error = "out of memory";
+        return NULL;
+    }
+    server->loop = loop;
+    server->cache = cache;
+    server->api = api;
+    server->listen_fd = -1;
+    if (start(server, options, instance, ret_error) != 0) {
+        server_destroy(server);
+        return NULL;
+    }
+    return server;
+}
+
+uint16_t server_port(const struct server *server)
+{
+    return server->port;
+}
+
+void server_changed(struct server *server)
+{
+    live_changed(server->live);
+}
+
+const struct server_stats *server_stats(const struct server *server)
+{
+    return &server->stats;
+}
+
+void server_stop(struct server *server)
+{
+    if (server->stopping) {
+        return;
+    }
+    server->stopping = true;
+    close_listener(server);
+    live_stop(server->live);
+}
+
+bool server_is_idle(const struct server *server)
+{
+    return server->busy == 0 && server->stats.live_clients == 0;
+}
+
+void server_destroy(struct server *server)
+{
+    if (!server) {
+        return;
+    }
+    server->stopping = true;
+    close_listener(server);
+    stop_lws(server);
+    live_destroy(server->live);
+    assets_destroy(server->assets);
+    loop_timer_destroy(server->sweep);
+    for (size_t i = 0; i < server->rules.host_count; i++) {
+        free((void *)(uintptr_t)server->rules.hosts[i]);
+    }
+    free((void *)(uintptr_t)server->rules.hosts);
+    free((void *)(uintptr_t)server->rules.machine);
+    free((void *)(uintptr_t)server->rules.public_url);
+    free(server->instance);
+    free(server);
+}

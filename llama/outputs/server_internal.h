@@ -1,0 +1,62 @@
+/*
+ * server_internal: what server.c (life, listener) and server_http.c (requests and answers) share.
+ */
+#ifndef SERVER_INTERNAL_H
+#define SERVER_INTERNAL_H
+
+#include "assets.h"
+#include "live.h"
+#include "server.h"
+#include "server_limits.h"
+#include "server_rules.h"
+
+#include <libwebsockets.h>
+
+#define HEAD_MAX  2048                /* bytes of an answer's status line and headers */
+#define CHUNK_MAX ((size_t)64 * 1024) /* bytes of an answer handed to lws at a time */
+#define SCRATCH   (HEAD_MAX + CHUNK_MAX)
+
+struct server {
+    struct loop *loop;
+    struct cache *cache;
+    struct api *api;
+    char *instance;
+    struct rules rules; /* its strings are owned */
+    struct assets *assets;
+    struct live *live;
+    struct lws_context *context;
+    struct lws_vhost *vhost;
+    int listen_fd; /* -1 = none */
+    struct loop_io *listener;
+    struct loop_timer *sweep; /* once a second while there are connections */
+    uint16_t port;
+    uint32_t connections, max_connections;
+    uint32_t busy; /* answers under way */
+    bool paused;   /* not accepting: full, or out of descriptors */
+    bool stopping;
+    struct server_stats stats;
+    char date[40]; /* of the last answer, and its second */
+    int64_t date_s;
+    unsigned char scratch[LWS_PRE + SCRATCH]; /* lws writes in front of what it is given */
+};
+
+enum exchange_state { EXCHANGE_NONE, EXCHANGE_BODY_AWAITED, EXCHANGE_SENDING, EXCHANGE_SENT };
+
+/* The memory of a connection that lws gives us: one request and its answer, or one live session. */
+struct exchange {
+    enum exchange_state state;
+    struct api_response response;
+    size_t sent; /* of the body */
+    bool head;   /* answered without its body */
+    bool close;  /* the connection ends with this answer */
+    bool keep_alive_1_0;
+    struct live_session session;
+};
+
+/* The protocol of our one vhost. */
+int server_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len);
+/* A connection came or went. */
+void server_connection_opened(struct server *server);
+void server_connection_closed(struct server *server);
+
+#endif
