@@ -1,16 +1,18 @@
 /*
- * cache: everything llamad knows. Nodes, and per node its evidence, readings, observations, memories and stats.
+ * cache: everything llamad knows. Nodes, and per node its evidence, readings, observations, memories and
+ * stats.
  *
  * Invariants
  * - Each item keeps the node's own JSON bytes, checked, beside the few parsed fields that filters and sorting
  *   need.
- * - Each change takes the next revision. Per kind, items hang in a list ordered by revision, so "what is newer
- *   than r" is a walk from the head to the first older one, whatever the size of the cache. A reading of which
- *   only the timestamp moved keeps its revision; its bytes are the newest all the same.
- * - What was removed leaves a tombstone (bounded): who is older than the oldest one needs a snapshot. Removals
- *   apply before additions: an item or a node may have come back since. A node's tombstone stands for its items.
- * - No I/O, no clock: time comes in. Peers' input is limited here and by the decoders before; each rejection is
- *   counted, by whoever finds the fault: what a function below returns as *ret_fault is counted already. A
+ * - Each change takes the next revision. Per kind, items hang in a list ordered by revision, so "what is
+ * newer than r" is a walk from the head to the first older one, whatever the size of the cache. A reading of
+ * which only the timestamp moved keeps its revision; its bytes are the newest all the same.
+ * - What was removed leaves a tombstone (bounded): who is older than the oldest one needs a snapshot.
+ * Removals apply before additions: an item or a node may have come back since. A node's tombstone stands for
+ * its items.
+ * - No I/O, no clock: time comes in. Peers' input is limited here and by the decoders before; each rejection
+ * is counted, by whoever finds the fault: what a function below returns as *ret_fault is counted already. A
  *   function sets reason REJECT_NONE when there was none, and may set one although it returns 0: that of the
  *   last single item left out.
  * - Memory that runs out costs the item or body in hand (-ENOMEM), never what was there before.
@@ -38,8 +40,8 @@
 #define LIMIT_TOMBSTONES   16384
 #define LIMIT_PARKED       16777216 /* bytes of reports that wait for the first heartbeat of their session */
 
-#define RETAIN_DEFAULT_MS (7 * 24 * 3600 * INT64_C(1000))
-#define OUTAGE_EVENT_MS   5000 /* how long the broker's link must be down to become an event */
+#define RETAIN_DEFAULT_MS  (7 * 24 * 3600 * INT64_C(1000))
+#define OUTAGE_EVENT_MS    5000 /* how long the broker's link must be down to become an event */
 
 struct cache;
 struct node;
@@ -49,7 +51,7 @@ enum item_kind { ITEM_READING, ITEM_OBSERVATION, ITEM_MEMORY };
 
 struct item {
     struct item *newer, *older; /* cache-wide per kind, by revision; owner: the cache */
-    struct item *next;          /* the node's items of this kind, in the order of its last body; owner: the node */
+    struct item *next; /* the node's items of this kind, in the order of its last body; owner: the node */
     struct node *node;
     uint64_t revision;
     int64_t at_ms;     /* Unix ms UTC of the item's own timestamp (memories: created_at); TIMESTAMP_NONE */
@@ -59,16 +61,17 @@ struct item {
     uint32_t time_pos; /* where in `json` the value of its timestamp begins, */
     uint32_t time_len; /* and how long it is; 0 = it has none */
     enum item_kind kind;
-    uint16_t id_len;   /* readings: full_id decoded (may hold U+0000); others: the raw JSON id */
-    uint16_t type_len; /* readings: length of source_type within the id (up to the first `:`; none: all of it) */
+    uint16_t id_len; /* readings: full_id decoded (may hold U+0000); others: the raw JSON id */
+    uint16_t
+        type_len; /* readings: length of source_type within the id (up to the first `:`; none: all of it) */
     uint32_t json_len, json_cap;
     char *json; /* the node's own object, `{…}`; owned */
     char id[];
 };
 struct json_slice item_json(const struct item *item);
 
-/* Where a body came from. A lower one never overrides a higher one that stands, but for POLL while the agent is
- * silent. */
+/* Where a body came from. A lower one never overrides a higher one that stands, but for POLL while the agent
+ * is silent. */
 enum origin { ORIGIN_NONE, ORIGIN_MASTER, ORIGIN_EDGE, ORIGIN_POLL, ORIGIN_AGENT };
 const char *origin_name(enum origin origin); /* "agent", …; NULL for ORIGIN_NONE */
 
@@ -115,16 +118,16 @@ struct node {
     char name[NODE_NAME_MAX + 1];
     char alias[NODE_NAME_MAX + 1]; /* a manual node's own node_name where it differs; "" */
     enum node_type type;
-    unsigned found;           /* FOUND_… */
-    const char *url;          /* effective: manual, announced, mDNS; "" = none. Never NULL, as the next two */
-    const char *manual_url;   /* owned by the cache */
+    unsigned found;         /* FOUND_… */
+    const char *url;        /* effective: manual, announced, mDNS; "" = none. Never NULL, as the next two */
+    const char *manual_url; /* owned by the cache */
     const char *announced_url;
     char master[NODE_NAME_MAX + 1]; /* who re-exports it; "" */
     /* content */
     struct item *items[ITEM_KINDS]; /* in the order of the last body */
     uint32_t item_count[ITEM_KINDS];
     struct snapshot snapshots[REPORT_KINDS];
-    char *stats;      /* body of /api/stats; NULL = never said; owned */
+    char *stats; /* body of /api/stats; NULL = never said; owned */
     size_t stats_len;
     int64_t said_readings, said_observations, said_memories; /* *_count of stats; -1 = never said */
     uint64_t stats_revision;                                 /* when they changed or went away */
@@ -134,7 +137,7 @@ struct node {
     struct agent_info heartbeat; /* the last accepted; its session is the current one */
     uint32_t latency_ms;         /* of the last poll, or what the agent measured; 0 = unknown */
     int32_t utc_offset_s;        /* TIMESTAMP_OFFSET_UNKNOWN */
-    int64_t clock_skew_ms;       /* its clock minus ours, at the last live heartbeat; network delay included */
+    int64_t clock_skew_ms; /* its clock minus ours, at the last live heartbeat; network delay included */
     /* truth */
     struct evidence evidence;
     struct verdict verdict; /* as of the last tick or change */
@@ -150,8 +153,8 @@ struct node {
     int64_t polled_ms;    /* monotonic; start of the last poll, 0 = never */
     bool poll_in_flight;
     /* lists; owner: the cache */
-    struct node *newer, *older; /* by revision */
-    struct node *next;          /* by name (byte order) */
+    struct node *newer, *older;      /* by revision */
+    struct node *next;               /* by name (byte order) */
     struct session_memory *sessions; /* superseded sessions */
 };
 
@@ -173,48 +176,50 @@ void cache_set_retain(struct cache *cache, int64_t retain_ms);
 /* ---- sources write ---- */
 /* Finds by name, then by alias. NULL if unknown. */
 struct node *cache_find(struct cache *cache, const char *name, size_t len);
-/* Finds or adds, and adds `found` to how it was discovered. NULL: bad name, limit or memory; *ret_fault says so. */
+/* Finds or adds, and adds `found` to how it was discovered. NULL: bad name, limit or memory; *ret_fault says
+ * so. */
 struct node *cache_add(struct cache *cache, const char *name, size_t len, unsigned found, struct now now,
                        struct fault *ret_fault);
-/* A configured node. 0, -EINVAL (bad name, or URL empty or above URL_MAX), -ENOSPC, -ENOMEM. A later call for the
- * same name replaces its URL. */
+/* A configured node. 0, -EINVAL (bad name, or URL empty or above URL_MAX), -ENOSPC, -ENOMEM. A later call for
+ * the same name replaces its URL. */
 int cache_add_manual(struct cache *cache, const char *name, const char *url, struct now now);
 /* The broker link of llamad went up or down (the same again changes nothing). When it has been down for
  * OUTAGE_EVENT_MS, cache_tick adds the one event of the outage, with node "". */
 void cache_link(struct cache *cache, bool up, struct now now);
 
 /*
- * A decoded heartbeat that came on <base>/<node>/health. 0 when taken. Else nothing changed: -ESTALE (of another
- * session than the current one: superseded ones are counted), -EALREADY ((session, seq) is known), -EBADMSG
- * (names another node; counted).
- * `replayed`: the retain flag. age_s: how long the broker had the message, from MQTT expiry; -1 = unknown. A
- * message that is older than 2.5 intervals counts as replayed. `url_allowed`: may the announced URL be polled as
- * far as its text tells?
+ * A decoded heartbeat that came on <base>/<node>/health. 0 when taken. Else nothing changed: -ESTALE (of
+ * another session than the current one: superseded ones are counted), -EALREADY ((session, seq) is known),
+ * -EBADMSG (names another node; counted). `replayed`: the retain flag. age_s: how long the broker had the
+ * message, from MQTT expiry; -1 = unknown. A message that is older than 2.5 intervals counts as replayed.
+ * `url_allowed`: may the announced URL be polled as far as its text tells?
  */
 int cache_heartbeat(struct cache *cache, struct node *node, const struct heartbeat *heartbeat, bool replayed,
                     int64_t age_s, bool url_allowed, struct now now, struct fault *ret_fault);
 void cache_status(struct cache *cache, struct node *node, const struct status *status, bool replayed,
                   struct now now);
 /*
- * A decoded report on the node's topic: attributes, limits, replaces the node's snapshot of that kind. 0 also when
- * single items were rejected (counted), and when it was put aside because its session has yet to heartbeat.
- * -EALREADY for a known (session, seq), -ESTALE for a superseded session, -EBADMSG (names another node, or the
- * body is not the endpoint's or has too many items: the last good one stands), -ENOMEM.
+ * A decoded report on the node's topic: attributes, limits, replaces the node's snapshot of that kind. 0 also
+ * when single items were rejected (counted), and when it was put aside because its session has yet to
+ * heartbeat. -EALREADY for a known (session, seq), -ESTALE for a superseded session, -EBADMSG (names another
+ * node, or the body is not the endpoint's or has too many items: the last good one stands), -ENOMEM.
  */
-int cache_report(struct cache *cache, struct node *node, const struct report *report, bool replayed, int64_t age_s,
-                 struct now now, struct fault *ret_fault);
+int cache_report(struct cache *cache, struct node *node, const struct report *report, bool replayed,
+                 int64_t age_s, struct now now, struct fault *ret_fault);
 /* An empty retained payload: that item of the node is deleted by somebody. A node of which nothing is left is
  * forgotten by the next cache_tick. */
 void cache_cleared(struct cache *cache, struct node *node, enum topic_kind kind, struct now now);
-/* An edge message rewritten by edge_decode. 0, -EALREADY (a better source stands, only noted), -EBADMSG, -ENOMEM. */
-int cache_edge(struct cache *cache, struct node *node, struct json_slice body, int64_t at_wall_ms, struct now now,
-               struct fault *ret_fault);
-/* Should it be asked for its snapshots, because its agent says that it sent some which are not here? True only after
- * two live heartbeats in a row said so: reports and heartbeats pass each other. */
+/* An edge message rewritten by edge_decode. 0, -EALREADY (a better source stands, only noted), -EBADMSG,
+ * -ENOMEM. */
+int cache_edge(struct cache *cache, struct node *node, struct json_slice body, int64_t at_wall_ms,
+               struct now now, struct fault *ret_fault);
+/* Should it be asked for its snapshots, because its agent says that it sent some which are not here? True
+ * only after two live heartbeats in a row said so: reports and heartbeats pass each other. */
 bool cache_wants_refresh(const struct cache *cache, const struct node *node);
 
-/* Polling. started/finished frame one poll; body hands in each answer as it arrives, unchecked: 0, -EALREADY (the
- * agent speaks again: its data stand), -EBADMSG, -ENOMEM. utc_offset_s may be TIMESTAMP_OFFSET_UNKNOWN. */
+/* Polling. started/finished frame one poll; body hands in each answer as it arrives, unchecked: 0, -EALREADY
+ * (the agent speaks again: its data stand), -EBADMSG, -ENOMEM. utc_offset_s may be TIMESTAMP_OFFSET_UNKNOWN.
+ */
 void cache_poll_started(struct cache *cache, struct node *node, struct now now);
 int cache_poll_body(struct cache *cache, struct node *node, enum report_kind kind, struct json_slice body,
                     int64_t captured_wall_ms, int32_t utc_offset_s, struct now now, struct fault *ret_fault);
@@ -225,17 +230,20 @@ struct probe_result {
     uint32_t latency_ms;   /* of the first answer */
     const char *node_name; /* what /api/stats said; NULL = not asked or no answer */
 };
-/* A manual node that answers under another name gets that as alias, and a node known under it is merged into it. */
-void cache_poll_finished(struct cache *cache, struct node *node, const struct probe_result *result, struct now now);
+/* A manual node that answers under another name gets that as alias, and a node known under it is merged into
+ * it. */
+void cache_poll_finished(struct cache *cache, struct node *node, const struct probe_result *result,
+                         struct now now);
 /* Should it be polled now (silent on MQTT, URL known and allowed)? */
 bool cache_wants_poll(const struct cache *cache, const struct node *node, struct now now);
 
-/* Counts a rejection, on the node too if given, and keeps the fault's detail there. For faults found outside. */
+/* Counts a rejection, on the node too if given, and keeps the fault's detail there. For faults found outside.
+ */
 void cache_reject(struct cache *cache, struct node *node, const struct fault *fault);
 /* Removes the node and all it holds; 0, -EBUSY for a manual one. */
 int cache_forget(struct cache *cache, struct node *node);
-/* Recomputes every verdict; adds events for changes; forgets what was not heard for long (cache_set_retain). The
- * functions above do the verdict of their node themselves, at once. */
+/* Recomputes every verdict; adds events for changes; forgets what was not heard for long (cache_set_retain).
+ * The functions above do the verdict of their node themselves, at once. */
 void cache_tick(struct cache *cache, struct now now);
 
 /* ---- outputs read ---- */

@@ -93,7 +93,7 @@ struct evidence {
     char detail[96];           /* for frozen, clock_skew, duplicate_name: what completes the sentence */
 };
 
-struct link_evidence {       /* the broker link of llamad, the same for all nodes */
+struct link_evidence { /* the broker link of llamad, the same for all nodes */
     bool up;
     int64_t up_ms, down_ms; /* when it last went up and down, monotonic; 0 = never */
     int64_t started_ms;     /* start of llamad */
@@ -106,16 +106,20 @@ struct verdict {
 };
 struct verdict verdict_of(const struct evidence *evidence, const struct link_evidence *link, struct now now);
 /*
- * The sentence: since when, and what was seen: "no heartbeat since 2026-01-02T03:04:05Z (announced every 10 s);
- * HTTP: connection refused". Peer text is escaped. Always fits `size` (cut at a character's boundary), which is
- * at least 64. It tells times, no ages, and so stays the same while nothing happens.
+ * The sentence: since when, and what was seen: "no heartbeat since 2026-01-02T03:04:05Z (announced every 10
+ * s); HTTP: connection refused". Peer text is escaped. Always fits `size` (cut at a character's boundary),
+ * which is at least 64. It tells times, no ages, and so stays the same while nothing happens.
  */
 void verdict_reason(struct verdict verdict, const struct evidence *evidence, const struct link_evidence *link,
                     struct now now, char *buffer, size_t size);
 
 /* Is a node silent on MQTT, so that llamad should poll it (if it has a URL)? The rule that verdict_of uses.
- * True for whoever never had an agent; false for 2.5 intervals after link-up, unless it is known to be gone. */
-bool verdict_silent_on_mqtt(const struct evidence *evidence, const struct link_evidence *link, struct now now);
+ * True for whoever never had an agent; false for 2.5 intervals after link-up, unless it is known to be gone.
+ */
+bool verdict_silent_on_mqtt(const struct evidence *evidence, const struct link_evidence *link,
+                            struct now now);
+/* Does one snapshot alone degrade the node: failing for two fetches, or too old? */
+bool verdict_endpoint_fails(const struct evidence *evidence, enum report_kind kind, struct now now);
 /* Does its agent count as alive on MQTT right now? */
 bool verdict_fresh_on_mqtt(const struct evidence *evidence, const struct link_evidence *link, struct now now);
 

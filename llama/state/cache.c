@@ -1,0 +1,282 @@
+#include "cache_internal.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct cache *cache_create(struct now now)
+{
+    struct cache *cache = calloc(1, sizeof *cache);
+    if (!cache) {
+        return NULL;
+    }
+    cache->events = events_create();
+    if (!cache->events) {
+        cache_destroy(cache);
+        return NULL;
+    }
+    cache->link.started_ms = now.mono_ms;
+    cache->retain_ms = RETAIN_DEFAULT_MS;
+    return cache;
+}
+
+void cache_destroy(struct cache *cache)
+{
+    if (cache) {
+        cache_nodes_finish(cache);
+        events_destroy(cache->events);
+        free(cache->slots);
+        free(cache->lookup);
+        free(cache->rewritten);
+        free(cache);
+    }
+}
+
+void cache_set_retain(struct cache *cache, int64_t retain_ms)
+{
+    cache->retain_ms = retain_ms;
+}
+
+/* ---- rejections ---- */
+
+void cache_reject(struct cache *cache, struct node *node, const struct fault *fault)
+{
+    if (fault->reason == REJECT_NONE || (unsigned)fault->reason >= REJECT_REASONS) {
+        return;
+    }
+    cache->rejects[fault->reason]++;
+    if (node) {
+        node->rejects[fault->reason]++;
+        memcpy(node->last_reject, fault->detail, sizeof node->last_reject);
+        cache_touch(cache, entry_of(node));
+    }
+}
+
+void cache_fault(struct cache *cache, struct entry *entry, struct fault *ret_fault, enum reject reason,
+                 const char *format, ...)
+{
+    char text[2 * sizeof ret_fault->detail];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    struct fault fault;
+    fault_set(&fault, reason, "%s", text);
+    cache_reject(cache, entry ? &entry->node : NULL, &fault);
+    if (ret_fault) {
+        *ret_fault = fault;
+    }
+}
+
+const uint64_t *cache_rejects(const struct cache *cache)
+{
+    return cache->rejects;
+}
+
+/* ---- verdicts ---- */
+
+void cache_seen(struct entry *entry, int64_t mono_ms, struct now now)
+{
+    struct node *node = &entry->node;
+    if (mono_ms > now.mono_ms) {
+        mono_ms = now.mono_ms;
+    }
+    if (mono_ms == 0) {
+        mono_ms = -1; /* 0 means never */
+    }
+    if (node->last_seen_wall_ms == TIMESTAMP_NONE || mono_ms > node->last_seen_mono_ms) {
+        node->last_seen_mono_ms = mono_ms;
+        node->last_seen_wall_ms = now.wall_ms - (now.mono_ms - mono_ms);
+    }
+}
+
+static bool same_state(struct verdict a, struct verdict b)
+{
+    return a.state == b.state && a.cause == b.cause;
+}
+
+/* Moves into and out of broker_down and starting are no events: what counts is the state before and after. */
+static void add_event(struct cache *cache, struct entry *entry, struct now now)
+{
+    const struct node *node = &entry->node;
+    struct verdict to = node->verdict;
+    if (to.cause == CAUSE_BROKER_DOWN || to.cause == CAUSE_STARTING) {
+        return;
+    }
+    struct verdict from = entry->base;
+    bool first = !entry->has_base;
+    entry->base = to;
+    entry->has_base = true;
+    if (first || same_state(from, to)) {
+        return;
+    }
+    struct event event = {.revision = ++cache->revision,
+                          .at_wall_ms = now.wall_ms,
+                          .from = from.state,
+                          .to = to.state,
+                          .cause = to.cause};
+    memcpy(event.node, node->name, sizeof event.node);
+    memcpy(event.reason, node->reason, sizeof event.reason);
+    events_add(cache->events, &event);
+}
+
+void cache_judge(struct cache *cache, struct entry *entry, struct now now, bool evidence_changed)
+{
+    struct node *node = &entry->node;
+    struct verdict verdict = verdict_of(&node->evidence, &cache->link, now);
+    bool same = same_state(verdict, node->verdict);
+    if (same && verdict.via == node->verdict.via && !evidence_changed) {
+        return;
+    }
+    char reason[REASON_MAX];
+    verdict_reason(verdict, &node->evidence, &cache->link, now, reason, sizeof reason);
+    if (same && verdict.via == node->verdict.via && strcmp(reason, node->reason) == 0) {
+        return;
+    }
+    strcpy(node->reason, reason);
+    cache->states[node->verdict.state]--;
+    cache->states[verdict.state]++;
+    node->verdict = verdict;
+    if (!same) {
+        node->since_wall_ms = now.wall_ms;
+        add_event(cache, entry, now);
+    }
+    cache_touch(cache, entry);
+}
+
+void cache_judge_all(struct cache *cache, struct now now, bool evidence_changed)
+{
+    for (size_t i = 0; i < cache->node_count; i++) {
+        cache_judge(cache, cache->by_name[i], now, evidence_changed);
+    }
+}
+
+/* A broker that stops sends everybody's will before it closes: those say nothing about the nodes. */
+static void distrust_wills(struct cache *cache, struct now now)
+{
+    for (size_t i = 0; i < cache->node_count; i++) {
+        struct evidence *e = &cache->by_name[i]->node.evidence;
+        if (e->agent.presence == PRESENCE_WILL && now.mono_ms - e->agent.presence_ms < WILL_SETTLE_MS) {
+            e->agent.presence_replayed = true;
+        }
+    }
+}
+
+void cache_link(struct cache *cache, bool up, struct now now)
+{
+    if (up == cache->link.up) {
+        return;
+    }
+    cache->link.up = up;
+    if (up) {
+        cache->link.up_ms = now.mono_ms;
+        cache->outage_told = false;
+    } else {
+        cache->link.down_ms = now.mono_ms;
+        distrust_wills(cache, now);
+    }
+    cache_judge_all(cache, now, true);
+}
+
+static void tell_outage(struct cache *cache, struct now now)
+{
+    const struct link_evidence *link = &cache->link;
+    if (link->up || link->down_ms == 0 || cache->outage_told ||
+        now.mono_ms - link->down_ms < OUTAGE_EVENT_MS) {
+        return;
+    }
+    cache->outage_told = true;
+    struct event event = {.revision = ++cache->revision,
+                          .at_wall_ms = now.wall_ms,
+                          .from = STATE_ONLINE,
+                          .to = STATE_UNKNOWN,
+                          .cause = CAUSE_BROKER_DOWN};
+    const struct evidence nobody = {0};
+    verdict_reason((struct verdict){.cause = CAUSE_BROKER_DOWN}, &nobody, link, now, event.reason,
+                   sizeof event.reason);
+    events_add(cache->events, &event);
+}
+
+static bool expired(const struct cache *cache, const struct entry *entry, struct now now)
+{
+    const struct node *node = &entry->node;
+    if (node->found & FOUND_MANUAL) {
+        return false;
+    }
+    bool heard = node->last_seen_wall_ms != TIMESTAMP_NONE;
+    int64_t heard_ms = heard ? node->last_seen_mono_ms : entry->added_ms;
+    return now.mono_ms - heard_ms > cache->retain_ms;
+}
+
+/* Deleted message by message, until nothing was left? */
+static bool emptied(const struct entry *entry)
+{
+    const struct node *node = &entry->node;
+    if (!entry->cleared || node->found & (FOUND_MANUAL | FOUND_EDGE | FOUND_MDNS) || node->has_heartbeat ||
+        node->evidence.agent.presence != PRESENCE_NONE || entry->master || node->stats) {
+        return false;
+    }
+    for (size_t i = 0; i < REPORT_KINDS; i++) {
+        if (node->snapshots[i].origin != ORIGIN_NONE) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void cache_tick(struct cache *cache, struct now now)
+{
+    tell_outage(cache, now);
+    for (size_t i = cache->node_count; i-- > 0;) {
+        struct entry *entry = cache->by_name[i];
+        if (expired(cache, entry, now) || emptied(entry)) {
+            cache_remove(cache, entry);
+        } else {
+            cache_judge(cache, entry, now, false);
+        }
+    }
+}
+
+/* ---- what readers ask for ---- */
+
+const char *origin_name(enum origin origin)
+{
+    static const char *const names[] = {
+        [ORIGIN_MASTER] = "master", [ORIGIN_EDGE] = "edge", [ORIGIN_POLL] = "poll", [ORIGIN_AGENT] = "agent"};
+    return (unsigned)origin < sizeof names / sizeof *names ? names[origin] : NULL;
+}
+
+const struct item *cache_find_item(const struct cache *cache, const struct node *node, enum item_kind kind,
+                                   const char *id, size_t id_len)
+{
+    (void)cache;
+    uint32_t hash = item_hash(id, id_len);
+    for (const struct item *item = node->items[kind]; item; item = item->next) {
+        if (item_is(item, hash, id, id_len)) {
+            return item;
+        }
+    }
+    return NULL;
+}
+
+size_t cache_item_count(const struct cache *cache, enum item_kind kind)
+{
+    return cache->item_count[kind];
+}
+
+const struct events *cache_events(const struct cache *cache)
+{
+    return cache->events;
+}
+
+struct link_evidence cache_link_evidence(const struct cache *cache)
+{
+    return cache->link;
+}
+
+uint32_t cache_state_count(const struct cache *cache, enum state state)
+{
+    return cache->states[state];
+}

@@ -1,0 +1,268 @@
+/*
+ * What agents say of themselves: heartbeats and status.
+ */
+#include "cache_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- evidence from a heartbeat ---- */
+
+static void take_source(struct node *node, const struct heartbeat *heartbeat)
+{
+    const char *error = heartbeat->source.error;
+    node->evidence.source.known = true;
+    node->evidence.source.ok = heartbeat->source.ok;
+    node->evidence.source.answers =
+        strncmp(error, "http_", 5) == 0 || strcmp(error, "bad_body") == 0 || strcmp(error, "too_large") == 0;
+    strcpy(node->evidence.source.error, error);
+    node->evidence.source.since_wall_ms = heartbeat->source.since_ms;
+    if (heartbeat->source.latency_ms > 0) {
+        node->latency_ms = heartbeat->source.latency_ms;
+    }
+}
+
+/* How many fetches have failed in a row: since we hear of it, or since the last success, whichever tells
+ * more. */
+static unsigned failed_fetches(const struct snapshot_state *state, int64_t error_since_ms, int64_t age_ms,
+                               int64_t mono_ms)
+{
+    int64_t interval_ms = state->interval_s ? (int64_t)state->interval_s * 1000 : 1000;
+    int64_t fetches = 1 + (mono_ms - error_since_ms) / interval_ms;
+    if (age_ms / interval_ms > fetches) {
+        fetches = age_ms / interval_ms;
+    }
+    return fetches < 1000000 ? (unsigned)fetches : 1000000;
+}
+
+/* What the heartbeat of mono_ms says of one snapshot. Ages are on the node's own clock, so its being off is
+ * nothing. */
+static void take_snapshot(struct node *node, const struct heartbeat *heartbeat, int kind, int64_t mono_ms)
+{
+    const struct snapshot_state *state = &heartbeat->snapshots[kind];
+    struct snapshot *snapshot = &node->snapshots[kind];
+    int64_t age_ms = 0;
+    if (state->present && state->captured_at_ms != TIMESTAMP_NONE) {
+        age_ms = heartbeat->at_ms > state->captured_at_ms ? heartbeat->at_ms - state->captured_at_ms : 0;
+        int64_t fetched_ms = mono_ms - age_ms;
+        if (snapshot->origin == ORIGIN_AGENT && snapshot->seq == state->seq &&
+            strcmp(snapshot->session, heartbeat->session) == 0) {
+            cache_confirm(snapshot, state->captured_at_ms, fetched_ms);
+        }
+        if (node->evidence.snapshots[kind].age_from_ms == 0 ||
+            fetched_ms > node->evidence.snapshots[kind].age_from_ms) {
+            node->evidence.snapshots[kind].age_from_ms = fetched_ms != 0 ? fetched_ms : -1;
+        }
+    }
+    node->evidence.snapshots[kind].present = state->present;
+    node->evidence.snapshots[kind].interval_s = state->interval_s;
+    strcpy(node->evidence.snapshots[kind].error, state->error);
+    if (!state->present || !state->error[0] || strcmp(state->error, "off") == 0) {
+        node->evidence.snapshots[kind].error_since_ms = 0;
+        node->evidence.snapshots[kind].error_fetches = 0;
+        return;
+    }
+    if (node->evidence.snapshots[kind].error_since_ms == 0) {
+        node->evidence.snapshots[kind].error_since_ms = mono_ms != 0 ? mono_ms : -1;
+    }
+    node->evidence.snapshots[kind].error_fetches =
+        failed_fetches(state, node->evidence.snapshots[kind].error_since_ms, age_ms, mono_ms);
+}
+
+static bool misses_snapshots(const struct node *node)
+{
+    for (int kind = 0; kind < REPORT_KINDS; kind++) {
+        const struct snapshot_state *state = &node->heartbeat.snapshots[kind];
+        const struct snapshot *snapshot = &node->snapshots[kind];
+        if (state->present && state->seq > 0 &&
+            (snapshot->seq < state->seq || strcmp(snapshot->session, node->heartbeat.session) != 0)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool cache_wants_refresh(const struct cache *cache, const struct node *node)
+{
+    (void)cache;
+    /* Again now and then: what is refused for its content would otherwise be asked for at each heartbeat. */
+    unsigned missing = ((const struct entry *)(const void *)node)->missing_heartbeats;
+    return missing == 2 || (missing > 0 && missing % 60 == 0);
+}
+
+/* ---- heartbeats ---- */
+
+static void keep_labels(struct agent_info *info, const struct heartbeat *heartbeat)
+{
+    size_t size = heartbeat->label_count * sizeof *info->labels;
+    if (info->label_count != heartbeat->label_count) {
+        free(info->labels);
+        info->labels = size ? malloc(size) : NULL;
+        info->label_count = info->labels ? heartbeat->label_count : 0; /* no memory: no labels */
+    }
+    if (info->labels) {
+        memcpy(info->labels, heartbeat->labels, size);
+    }
+}
+
+static void keep(struct node *node, const struct heartbeat *heartbeat)
+{
+    struct agent_info *info = &node->heartbeat;
+    keep_labels(info, heartbeat);
+    info->type = heartbeat->type;
+    memcpy(info->session, heartbeat->session, sizeof info->session);
+    memcpy(info->version, heartbeat->version, sizeof info->version);
+    info->interval_s = heartbeat->interval_s;
+    info->utc_offset_s = heartbeat->utc_offset_s;
+    info->seq = heartbeat->seq;
+    info->at_ms = heartbeat->at_ms;
+    info->uptime_s = heartbeat->uptime_s;
+    info->source.kind = heartbeat->source.kind;
+    info->source.ok = heartbeat->source.ok;
+    info->source.latency_ms = heartbeat->source.latency_ms;
+    memcpy(info->source.node_name, heartbeat->source.node_name, sizeof info->source.node_name);
+    memcpy(info->source.error, heartbeat->source.error, sizeof info->source.error);
+    info->source.since_ms = heartbeat->source.since_ms;
+    memcpy(info->snapshots, heartbeat->snapshots, sizeof info->snapshots);
+    node->has_heartbeat = true;
+    if (heartbeat->type != NODE_UNKNOWN) {
+        node->type = heartbeat->type;
+    }
+    if (heartbeat->utc_offset_s != TIMESTAMP_OFFSET_UNKNOWN) {
+        node->utc_offset_s = heartbeat->utc_offset_s;
+    }
+}
+
+/* A live heartbeat of the current session: the proof of life. */
+static void take_life(struct entry *entry, const struct heartbeat *heartbeat, struct now now)
+{
+    struct node *node = &entry->node;
+    struct evidence *e = &node->evidence;
+    e->agent.heartbeat_ms = now.mono_ms;
+    e->agent.presence = PRESENCE_ONLINE;
+    e->agent.presence_ms = now.mono_ms;
+    e->agent.presence_replayed = false;
+    e->probe.outcome = PROBE_NONE; /* polls count since it turned silent */
+    e->probe.failures = 0;
+    node->has_clock_skew = true;
+    node->clock_skew_ms = heartbeat->at_ms - now.wall_ms;
+    cache_seen(entry, now.mono_ms, now);
+    entry->missing_heartbeats = misses_snapshots(node) ? entry->missing_heartbeats + 1 : 0;
+}
+
+/* When was a replayed one sent? By the broker's word, else by the node's, which may not be in the future. */
+static int64_t sent_mono(const struct heartbeat *heartbeat, int64_t age_s, struct now now)
+{
+    int64_t age_ms = age_s >= 0 ? age_s * 1000 : now.wall_ms - heartbeat->at_ms;
+    return now.mono_ms - (age_ms > 0 ? age_ms : 0);
+}
+
+/* 0: of the current session, or one that becomes it. */
+static int check_session(struct cache *cache, struct entry *entry, const struct heartbeat *heartbeat,
+                         bool replayed, struct now now, struct fault *ret_fault)
+{
+    if (session_is_current(entry, heartbeat->session)) {
+        return heartbeat->seq <= entry->node.heartbeat.seq ? -EALREADY : 0;
+    }
+    if (session_is_superseded(entry, heartbeat->session) && (replayed || !session_may_return(entry, now))) {
+        cache_fault(cache, entry, ret_fault, REJECT_OLD_SESSION, "heartbeat of session %s, which is over",
+                    heartbeat->session);
+        return -ESTALE;
+    }
+    return replayed && session_is_live(entry) ? -ESTALE : 0;
+}
+
+static bool is_late(const struct heartbeat *heartbeat, int64_t age_s)
+{
+    return age_s > 0 && 2 * age_s > 5 * (int64_t)heartbeat->interval_s;
+}
+
+static void begin_session(struct entry *entry, const struct heartbeat *heartbeat, bool replayed,
+                          struct now now)
+{
+    struct node *node = &entry->node;
+    if (!replayed && node->has_heartbeat) {
+        session_supersede(entry, heartbeat->session, now);
+    }
+    for (int kind = 0; kind < REPORT_KINDS; kind++) {
+        /* What the last session fetched or failed to fetch is no evidence about this one. */
+        bool reported = strcmp(node->snapshots[kind].session, heartbeat->session) == 0;
+        node->evidence.snapshots[kind].error_since_ms = 0;
+        if (!reported) {
+            node->evidence.snapshots[kind].age_from_ms = 0;
+        }
+    }
+    entry->missing_heartbeats = 0;
+}
+
+int cache_heartbeat(struct cache *cache, struct node *node, const struct heartbeat *heartbeat, bool replayed,
+                    int64_t age_s, bool url_allowed, struct now now, struct fault *ret_fault)
+{
+    struct entry *entry = entry_of(node);
+    no_fault(ret_fault);
+    if (!entry_is_called(entry, heartbeat->node, strlen(heartbeat->node))) {
+        cache_fault(cache, entry, ret_fault, REJECT_WRONG_NODE, "the heartbeat names another node: %s",
+                    heartbeat->node);
+        return -EBADMSG;
+    }
+    replayed = replayed || is_late(heartbeat, age_s);
+    int e = check_session(cache, entry, heartbeat, replayed, now, ret_fault);
+    if (e < 0) {
+        return e;
+    }
+    bool new_session = !session_is_current(entry, heartbeat->session);
+    if (new_session) {
+        begin_session(entry, heartbeat, replayed, now);
+    }
+    keep(node, heartbeat);
+    node->found |= FOUND_MQTT;
+    node->evidence.agent.ever = true;
+    node->evidence.agent.interval_s = heartbeat->interval_s;
+    if (cache_set_text(&entry->announced_url, heartbeat->url)) {
+        entry->announced_allowed = url_allowed;
+        cache_choose_url(entry);
+    }
+    if (new_session) {
+        session_unpark(cache, entry, now);
+    }
+    int64_t sent_ms = replayed ? sent_mono(heartbeat, age_s, now) : now.mono_ms;
+    take_source(node, heartbeat);
+    for (int kind = 0; kind < REPORT_KINDS; kind++) {
+        take_snapshot(node, heartbeat, kind, sent_ms);
+    }
+    if (replayed) {
+        cache_seen(entry, sent_ms, now);
+    } else {
+        take_life(entry, heartbeat, now);
+    }
+    cache_touch(cache, entry);
+    cache_judge(cache, entry, now, true);
+    return 0;
+}
+
+/* ---- status ---- */
+
+void cache_status(struct cache *cache, struct node *node, const struct status *status, bool replayed,
+                  struct now now)
+{
+    struct entry *entry = entry_of(node);
+    struct evidence *e = &node->evidence;
+    if (session_is_superseded(entry, status->session) ||
+        (session_is_live(entry) && !session_is_current(entry, status->session))) {
+        return; /* the end of another session is not this one's, nor is its beginning */
+    }
+    enum presence presence = status->online    ? PRESENCE_ONLINE
+                             : status->stopped ? PRESENCE_STOPPED
+                                               : PRESENCE_WILL;
+    e->agent.ever = true;
+    node->found |= FOUND_MQTT;
+    if (presence != e->agent.presence || (e->agent.presence_replayed && !replayed)) {
+        /* What was heard live stays so when the broker repeats it. */
+        e->agent.presence = presence;
+        e->agent.presence_ms = now.mono_ms;
+        e->agent.presence_replayed = replayed;
+        cache_touch(cache, entry);
+    }
+    cache_judge(cache, entry, now, true);
+}

@@ -1,0 +1,252 @@
+/*
+ * cache_internal: what the files of the cache share, and nobody else sees.
+ *
+ * cache.c          life, what readers ask for, verdicts and the tick
+ * cache_nodes.c    the nodes: names, adding, forgetting
+ * cache_revisions.c  what changed when, and what was removed
+ * cache_session.c  agents' sessions, and reports that wait for the first heartbeat of theirs
+ * cache_agent.c    heartbeats and status
+ * cache_report.c   reports, stats, and what is deleted
+ * cache_poll.c     polls and edge messages
+ * cache_alias.c    manual nodes that call themselves something else
+ * cache_items.c    body → items, cache_export.c those a master re-exports, item.c a single one
+ */
+#ifndef CACHE_INTERNAL_H
+#define CACHE_INTERNAL_H
+
+#include "cache.h"
+#include "timestamp.h"
+
+struct entry;
+
+struct session_memory {
+    struct session_memory *next; /* of the node's superseded sessions, newest first */
+    char session[SESSION_MAX + 1];
+    int64_t superseded_ms;
+};
+
+/* A report of a session that has not sent a heartbeat yet, while the current one's stands. */
+struct parked {
+    struct parked *next; /* of entry.parked */
+    struct report report;
+    int64_t captured_mono_ms;
+    char body[]; /* report.body borrows it */
+};
+
+/* Names and aliases in one hash table. */
+struct name_link {
+    struct name_link *next; /* of the bucket */
+    struct entry *entry;
+    const char *name; /* entry's name or alias */
+    uint32_t hash;
+    bool linked;
+};
+
+/* A node with what is nobody else's business. `node` comes first: a pointer to one is a pointer to the other.
+ */
+struct entry {
+    struct node node;
+    struct name_link name_link, alias_link;
+    char *manual_url, *announced_url; /* owned; NULL = none */
+    bool announced_allowed;
+    bool cleared;  /* retained messages were deleted: nothing may be left */
+    bool has_base; /* `base` holds the verdict that the next event starts from */
+    struct verdict base;
+    int64_t added_ms;
+    int32_t body_offset_s[ITEM_KINDS]; /* the UTC offset that the items' times were read with */
+    int64_t message_wall_ms;           /* edge: the time of the newest message; TIMESTAMP_NONE */
+    unsigned missing_heartbeats;       /* live heartbeats in a row that named snapshots which are not here */
+    struct parked *parked;
+    struct entry *master;                /* whose re-exports it holds; NULL */
+    struct entry *exports, *next_export; /* the nodes it re-exports; link of the master's list */
+};
+
+/* One step of a pass over a body: see cache_items.c. */
+struct slot {
+    struct json_slice slice;
+    struct item *item;   /* what the slice became; NULL = left out */
+    uint32_t next_group; /* index + 1 of the next slot of the same group; 0 = last */
+};
+
+struct cache {
+    uint64_t revision, floor;
+    int64_t retain_ms;
+    struct link_evidence link;
+    bool outage_told;
+    struct events *events;
+    uint64_t rejects[REJECT_REASONS];
+    uint32_t states[STATES];
+    /* nodes */
+    struct entry **by_name; /* sorted */
+    size_t node_count, by_name_cap;
+    struct name_link **buckets;
+    size_t bucket_count, link_count;
+    struct node *newest_node;
+    /* items */
+    struct item *newest_item[ITEM_KINDS];
+    size_t item_count[ITEM_KINDS];
+    uint32_t mark;
+    size_t parked_bytes;
+    /* ring of tombstones: [first, first + count) modulo cap */
+    struct tombstone *tombstones;
+    size_t tombstone_first, tombstone_count, tombstone_cap;
+    /* memory reused from body to body */
+    struct slot *slots;
+    size_t slot_cap;
+    struct item **lookup; /* hash table of one pass */
+    size_t lookup_cap;    /* power of two */
+    char *rewritten;      /* one item */
+    size_t rewritten_cap;
+};
+
+static inline struct entry *entry_of(struct node *node)
+{
+    return (struct entry *)(void *)node;
+}
+
+/* ---- cache.c ---- */
+/* The node's verdict, anew. `evidence_changed`: the sentence may have become another one, too. */
+void cache_judge(struct cache *cache, struct entry *entry, struct now now, bool evidence_changed);
+void cache_judge_all(struct cache *cache, struct now now, bool evidence_changed);
+/* Proven alive at mono_ms; what is older than known is ignored. */
+void cache_seen(struct entry *entry, int64_t mono_ms, struct now now);
+/* Sets the fault, and counts it for the cache and the node (may be NULL). */
+void cache_fault(struct cache *cache, struct entry *entry, struct fault *ret_fault, enum reject reason,
+                 const char *format, ...) __attribute__((format(printf, 5, 6)));
+static inline void no_fault(struct fault *ret_fault)
+{
+    if (ret_fault) {
+        *ret_fault = (struct fault){.reason = REJECT_NONE};
+    }
+}
+
+/* ---- cache_revisions.c ---- */
+void cache_touch(struct cache *cache, struct entry *entry); /* the node object changed */
+void cache_touch_item(struct cache *cache, struct item *item);
+void cache_unlink_node(struct cache *cache, struct node *node);
+void cache_unlink_item(struct cache *cache, struct item *item);
+/* A removed item or, with NULL, a removed node. */
+void cache_bury(struct cache *cache, const struct node *node, const struct item *item);
+
+/* ---- cache_nodes.c ---- */
+/* Removes it and frees it, whatever it is. */
+void cache_remove(struct cache *cache, struct entry *entry);
+/* Sets or (with "") removes the alias. */
+void cache_set_alias(struct cache *cache, struct entry *entry, const char *alias);
+/* Which URL counts now, and may it be polled? */
+void cache_choose_url(struct entry *entry);
+/* Replaces an owned string; "" frees it. False without memory. */
+bool cache_set_text(char **text, const char *value);
+/* Is `name` what this node is called, or its alias? */
+bool entry_is_called(const struct entry *entry, const char *name, size_t len);
+void cache_nodes_finish(struct cache *cache);
+
+/* ---- cache_session.c ---- */
+bool session_is_current(const struct entry *entry, const char *session);
+bool session_is_superseded(const struct entry *entry, const char *session);
+/* Is there a current session by a live heartbeat? */
+bool session_is_live(const struct entry *entry);
+/* The current session ended with the first live heartbeat of `session`. */
+void session_supersede(struct entry *entry, const char *session, struct now now);
+/* Has the current session been silent for so long that a superseded one may come back? */
+bool session_may_return(const struct entry *entry, struct now now);
+/* Puts a report aside. 0, -ENOSPC, -ENOMEM. */
+int session_park(struct cache *cache, struct entry *entry, const struct report *report,
+                 int64_t captured_mono_ms);
+/* Applies what was parked of the current session, drops the rest. */
+void session_unpark(struct cache *cache, struct entry *entry, struct now now);
+void session_finish(struct cache *cache, struct entry *entry);
+
+/* ---- cache_report.c ---- */
+/* Where a body comes from, and when it was true. */
+struct source {
+    enum origin origin;
+    int64_t captured_wall_ms; /* by the node's clock */
+    int64_t captured_mono_ms;
+    int32_t utc_offset_s; /* of naive times; TIMESTAMP_OFFSET_UNKNOWN */
+};
+/* Replaces the node's snapshot of that kind: items or stats. Session and seq are the caller's. 0, -EBADMSG,
+ * -ENOMEM. */
+int cache_apply(struct cache *cache, struct entry *entry, enum report_kind kind, struct json_slice body,
+                const struct source *source, struct now now, struct fault *ret_fault);
+/* The same for a report, whose session and seq are noted then. */
+int cache_apply_report(struct cache *cache, struct entry *entry, const struct report *report,
+                       const struct source *source, struct now now, struct fault *ret_fault);
+/* Later confirmation of a snapshot: its times only ever advance. */
+void cache_confirm(struct snapshot *snapshot, int64_t wall_ms, int64_t mono_ms);
+void cache_drop_stats(struct cache *cache, struct entry *entry);
+
+/* ---- cache_poll.c ---- */
+/* An edge message, or the newest re-export of one, from mono_ms. */
+void cache_edge_heard(struct entry *entry, int64_t message_wall_ms, int64_t mono_ms);
+
+/* ---- cache_alias.c ---- */
+/* The manual node answered under `name`. May remove the node that was known under it. */
+void alias_learn(struct cache *cache, struct entry *entry, const char *name, struct now now);
+
+/* ---- cache_items.c ---- */
+/* All groups of one pass: the speaker's own items first, then each node that it re-exports. */
+struct group {
+    struct entry *entry; /* NULL: ignored */
+    char name[NODE_NAME_MAX + 1];
+    struct item *cursor; /* the next item of the last body: what probably comes next */
+    uint32_t head, tail; /* slots, index + 1 */
+    uint32_t count;      /* of slots */
+    uint32_t added;      /* items that are not in the node's list yet */
+    bool ordered;        /* so far everything came as in the last body */
+    bool in_lookup;
+    int64_t newest_ms; /* newest time of an item; TIMESTAMP_NONE */
+};
+struct pass {
+    struct cache *cache;
+    struct entry *speaker;
+    const struct source *source;
+    struct now now;
+    enum item_kind kind;
+    struct fault *fault;
+    bool out_of_memory;
+    size_t lookup_count;
+    size_t group_count;
+    struct group groups[1 + LIMIT_REEXPORTED];
+};
+/* Opens one; its entry NULL means that its items are left out. Requires room in `groups`. */
+struct group *group_begin(struct pass *pass, struct entry *entry, const char *name);
+int cache_replace_items(struct cache *cache, struct entry *entry, enum item_kind kind, struct json_slice body,
+                        const struct source *source, struct now now, struct fault *ret_fault);
+/* Removes all items of that kind, with tombstones. */
+void cache_drop_items(struct cache *cache, struct entry *entry, enum item_kind kind);
+
+/* ---- cache_export.c ---- */
+struct parsed;
+/* The group that a reading belongs to: the speaker's, or that of the node it re-exports; then `parsed` has
+ * lost the prefix. NULL: to be left out (counted, where it is anybody's fault). */
+struct group *export_attribute(struct pass *pass, struct parsed *parsed);
+/* After all items of all groups are in place: the nodes' evidence, and an end to what is no longer
+ * re-exported. */
+void export_finish(struct pass *pass);
+/* The node is heard otherwise now: no master speaks for it any more. */
+void export_detach(struct entry *entry);
+/* The master goes: what it re-exported goes with it. */
+void export_drop_all(struct cache *cache, struct entry *master);
+
+/* ---- item.c ---- */
+/* One element of a body, read without copying (but for escaped ids). */
+struct parsed {
+    struct json_slice json;
+    struct json_slice id, value, time, metadata; /* id: raw; readings: the full_id string */
+    const char *key;                             /* the id as items keep it */
+    size_t key_len;
+    char buffer[LIMIT_FULL_ID + 1];
+};
+/* 0, or why it is rejected; *ret_why completes "readings[3]" (static). */
+enum reject item_parse(enum item_kind kind, struct json_slice slice, struct parsed *ret_parsed,
+                       const char **ret_why);
+uint32_t item_hash(const char *id, size_t len);
+bool item_is(const struct item *item, uint32_t hash, const char *id, size_t len);
+struct item *item_create(enum item_kind kind, uint32_t hash, const char *id, size_t len);
+void item_free(struct item *item);
+/* Stores the newest bytes. 1 when that changed what readers see (`times_anew`: the UTC offset is another than
+ * before), 0 when not, -ENOMEM. */
+int item_store(struct item *item, const struct parsed *parsed, int32_t utc_offset_s, bool times_anew);
+
+#endif

@@ -1,0 +1,135 @@
+/*
+ * Sessions of agents. The current one is that of the last live heartbeat, until then that of the retained
+ * one: node.heartbeat.session. Superseded ones are remembered and ignored.
+ */
+#include "cache_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SESSIONS_MAX 8 /* superseded sessions remembered of a node */
+#define SESSION_LOST_MS \
+    (10 * 60 * 1000) /* the current one silent for as long: a superseded one may come back */
+
+bool session_is_current(const struct entry *entry, const char *session)
+{
+    return entry->node.has_heartbeat && strcmp(entry->node.heartbeat.session, session) == 0;
+}
+
+bool session_is_live(const struct entry *entry)
+{
+    return entry->node.has_heartbeat && entry->node.evidence.agent.heartbeat_ms != 0;
+}
+
+bool session_is_superseded(const struct entry *entry, const char *session)
+{
+    for (const struct session_memory *memory = entry->node.sessions; memory; memory = memory->next) {
+        if (strcmp(memory->session, session) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool session_may_return(const struct entry *entry, struct now now)
+{
+    return now.mono_ms - entry->node.evidence.agent.heartbeat_ms > SESSION_LOST_MS;
+}
+
+static void forget(struct entry *entry, const char *session)
+{
+    size_t kept = 0;
+    for (struct session_memory **at = &entry->node.sessions; *at;) {
+        struct session_memory *memory = *at;
+        if (kept == SESSIONS_MAX || strcmp(memory->session, session) == 0) {
+            *at = memory->next;
+            free(memory);
+        } else {
+            kept++;
+            at = &memory->next;
+        }
+    }
+}
+
+void session_supersede(struct entry *entry, const char *session, struct now now)
+{
+    struct node *node = &entry->node;
+    struct session_memory *memory = calloc(1, sizeof *memory);
+    if (memory) { /* else its next heartbeat will look like a new session's: better than to lose this one */
+        memcpy(memory->session, node->heartbeat.session, sizeof memory->session);
+        memory->superseded_ms = now.mono_ms;
+        memory->next = node->sessions;
+        node->sessions = memory;
+    }
+    forget(entry, session);
+}
+
+/* ---- reports that are early ---- */
+
+static void drop(struct cache *cache, struct parked **at)
+{
+    struct parked *parked = *at;
+    *at = parked->next;
+    cache->parked_bytes -= parked->report.body.len;
+    free(parked);
+}
+
+int session_park(struct cache *cache, struct entry *entry, const struct report *report,
+                 int64_t captured_mono_ms)
+{
+    for (struct parked **at = &entry->parked; *at;) {
+        if ((*at)->report.kind == report->kind) {
+            drop(cache, at); /* one of each kind: the last */
+        } else {
+            at = &(*at)->next;
+        }
+    }
+    size_t len = report->body.len;
+    if (cache->parked_bytes + len > LIMIT_PARKED) {
+        return -ENOSPC;
+    }
+    struct parked *parked = malloc(sizeof *parked + len);
+    if (!parked) {
+        return -ENOMEM;
+    }
+    parked->report = *report;
+    parked->report.node = NULL;
+    parked->report.node_slice = (struct json_slice){0};
+    parked->report.body.data = memcpy(parked->body, report->body.data, len);
+    parked->captured_mono_ms = captured_mono_ms;
+    parked->next = entry->parked;
+    entry->parked = parked;
+    cache->parked_bytes += len;
+    return 0;
+}
+
+void session_unpark(struct cache *cache, struct entry *entry, struct now now)
+{
+    while (entry->parked) {
+        const struct parked *parked = entry->parked;
+        const struct report *report = &parked->report;
+        if (session_is_current(entry, report->session)) {
+            struct source source = {
+                .origin = ORIGIN_AGENT,
+                .captured_wall_ms = report->captured_at_ms,
+                .captured_mono_ms = parked->captured_mono_ms,
+                .utc_offset_s = report->utc_offset_s,
+            };
+            cache_apply_report(cache, entry, report, &source, now, NULL);
+        }
+        drop(cache, &entry->parked);
+    }
+}
+
+void session_finish(struct cache *cache, struct entry *entry)
+{
+    while (entry->parked) {
+        drop(cache, &entry->parked);
+    }
+    for (struct session_memory *memory = entry->node.sessions, *next; memory; memory = next) {
+        next = memory->next;
+        free(memory);
+    }
+    entry->node.sessions = NULL;
+}

@@ -1,0 +1,311 @@
+/*
+ * The sentence of a verdict: for people, with times instead of ages.
+ */
+#include "timestamp.h"
+#include "utf8.h"
+#include "verdict.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+struct text {
+    char *data;
+    size_t size, len;
+};
+
+static void append(struct text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void append(struct text *t, const char *format, ...)
+{
+    size_t room = t->size - t->len;
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(t->data + t->len, room, format, args);
+    va_end(args);
+    if (n > 0) {
+        t->len += (size_t)n < room ? (size_t)n : utf8_cut(t->data + t->len, room - 1, room - 1);
+        t->data[t->len] = '\0';
+    }
+}
+
+/* "2026-01-02T03:04:05Z": whole seconds are enough for people. */
+static const char *wall_text(int64_t wall_ms, char buffer[TIMESTAMP_SIZE])
+{
+    timestamp_format(wall_ms, buffer);
+    char *fraction = strchr(buffer, '.');
+    if (fraction) {
+        strcpy(fraction, "Z");
+    }
+    return buffer;
+}
+
+static void append_since(struct text *t, struct now now, int64_t mono_ms)
+{
+    char time[TIMESTAMP_SIZE];
+    append(t, " since %s", wall_text(clock_wall_of(now, mono_ms), time));
+}
+
+static void append_duration(struct text *t, int64_t ms)
+{
+    char duration[TIMESTAMP_SIZE];
+    append(t, "%s", timestamp_format_age(ms, duration));
+}
+
+/* An error word, as people say it. */
+static void append_error(struct text *t, const char *error)
+{
+    static const struct {
+        const char *word, *text;
+    } known[] = {
+        {"", "no answer"},
+        {"refused", "connection refused"},
+        {"timeout", "no answer in time"},
+        {"no_route", "no route to the host"},
+        {"dns", "its name is not found"},
+        {"bad_body", "unusable body"},
+        {"too_large", "answer too large"},
+        {"truncated", "answer cut off"},
+        {"redirect", "redirected elsewhere"},
+        {"forbidden_address", "address not in cluster.poll_allow"},
+        {"wrong_node", "another node answers there"},
+        {"not_http", "what answers does not speak HTTP"},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (strcmp(error, known[i].word) == 0) {
+            append(t, "%s", known[i].text);
+            return;
+        }
+    }
+    char safe[2 * SOURCE_ERROR_MAX];
+    if (strncmp(error, "http_", 5) == 0) {
+        append(t, "status %s", utf8_escape(safe, sizeof safe, error + 5, strlen(error + 5)));
+    } else {
+        append(t, "%s", utf8_escape(safe, sizeof safe, error, strlen(error)));
+    }
+}
+
+/* "; HTTP: connection refused" when it was asked since it turned silent. */
+static void append_probe(struct text *t, const struct evidence *e)
+{
+    if (e->probe.outcome == PROBE_OK) {
+        append(t, "; HTTP answers");
+    } else if (e->probe.outcome == PROBE_UNUSABLE || e->probe.outcome == PROBE_FAILED) {
+        append(t, "; HTTP: ");
+        append_error(t, e->probe.error);
+    }
+}
+
+static int64_t interval_ms(const struct evidence *e)
+{
+    return 1000 * (int64_t)(e->agent.interval_s ? e->agent.interval_s : 10);
+}
+
+/* Why the agent is taken for silent. */
+static void append_silence(struct text *t, const struct evidence *e, const struct link_evidence *link,
+                           struct now now)
+{
+    bool overridden = e->agent.heartbeat_ms != 0 && e->agent.presence_ms < e->agent.heartbeat_ms;
+    enum presence presence = overridden ? PRESENCE_ONLINE : e->agent.presence;
+    if (presence == PRESENCE_STOPPED) {
+        append(t, "its agent was stopped");
+    } else if (presence == PRESENCE_WILL) {
+        append(t, "its agent lost its connection");
+    }
+    if (presence == PRESENCE_STOPPED || presence == PRESENCE_WILL) {
+        if (!e->agent.presence_replayed) {
+            char time[TIMESTAMP_SIZE];
+            append(t, " at %s", wall_text(clock_wall_of(now, e->agent.presence_ms), time));
+        } else {
+            append(t, " while llamad was not listening");
+        }
+        return;
+    }
+    append(t, "no heartbeat");
+    int64_t since_ms = e->agent.heartbeat_ms;
+    if (since_ms == 0) {
+        since_ms = link->up_ms > link->started_ms ? link->up_ms : link->started_ms;
+    }
+    append_since(t, now, since_ms);
+    append(t, " (announced every ");
+    append_duration(t, interval_ms(e));
+    append(t, ")");
+}
+
+static void append_source(struct text *t, const struct evidence *e)
+{
+    append(t, e->source.answers ? "its agent lives, but Smollama answers wrongly"
+                                : "its agent lives, but Smollama does not answer");
+    if (e->source.since_wall_ms != TIMESTAMP_NONE) {
+        char time[TIMESTAMP_SIZE];
+        append(t, " since %s", wall_text(e->source.since_wall_ms, time));
+    }
+    append(t, ": ");
+    append_error(t, e->source.error);
+}
+
+static void append_endpoints(struct text *t, const struct evidence *e, struct now now)
+{
+    const char *separator = "";
+    for (int i = 0; i < REPORT_KINDS; i++) {
+        enum report_kind kind = (enum report_kind)i;
+        if (!verdict_endpoint_fails(e, kind, now)) {
+            continue;
+        }
+        append(t, "%s/api/%s: ", separator, report_kind_name(kind));
+        if (e->snapshots[i].error[0]) {
+            append_error(t, e->snapshots[i].error);
+            append_since(t, now, e->snapshots[i].error_since_ms);
+        } else {
+            append(t, "nothing new");
+            append_since(t, now, e->snapshots[i].age_from_ms);
+        }
+        separator = "; ";
+    }
+}
+
+static void append_broker(struct text *t, const struct evidence *e, const struct link_evidence *link,
+                          struct now now)
+{
+    if (link->up) {
+        append(t, "the broker is back");
+        append_since(t, now, link->up_ms);
+        append(t, ", nothing heard from the node yet");
+    } else if (link->down_ms) {
+        append(t, "no connection to the broker");
+        append_since(t, now, link->down_ms);
+    } else {
+        append(t, "no connection to the broker yet, tried");
+        append_since(t, now, link->started_ms);
+    }
+    append_probe(t, e);
+}
+
+static void append_starting(struct text *t, const struct evidence *e, const struct link_evidence *link,
+                            struct now now)
+{
+    char time[TIMESTAMP_SIZE];
+    append(t, "%s; llamad started at %s",
+           e->has_url && !e->agent.ever ? "not asked yet" : "nothing heard of it yet",
+           wall_text(clock_wall_of(now, link->started_ms), time));
+}
+
+static void append_edge_silence(struct text *t, const struct evidence *e, struct now now)
+{
+    append(t, "no message");
+    append_since(t, now, e->edge.message_ms);
+    append(t, " (usually every ");
+    append_duration(t, e->edge.interval_ms ? e->edge.interval_ms : 30000);
+    append(t, ")");
+    append_probe(t, e);
+}
+
+static void append_online(struct text *t, enum via via, const struct evidence *e)
+{
+    if (via == VIA_MQTT) {
+        append(t, "heartbeats every ");
+        append_duration(t, interval_ms(e));
+    } else if (via == VIA_EDGE) {
+        append(t, "its own MQTT messages come");
+        if (e->edge.interval_ms >= 1000) {
+            append(t, " about every ");
+            append_duration(t, e->edge.interval_ms);
+        }
+    } else {
+        append(t, "HTTP answers");
+    }
+}
+
+static void append_detail(struct text *t, const char *what, const struct evidence *e)
+{
+    char safe[2 * sizeof e->detail];
+    append(t, "%s%s%s", what, e->detail[0] ? ": " : "",
+           utf8_escape(safe, sizeof safe, e->detail, strlen(e->detail)));
+}
+
+/* A node that never had an agent. */
+static void append_no_answer(struct text *t, const struct evidence *e, const struct link_evidence *link,
+                             struct now now)
+{
+    if (e->probe.outcome == PROBE_NONE) {
+        append(t, "nothing heard of it");
+        append_since(t, now, link->up_ms > link->started_ms ? link->up_ms : link->started_ms);
+        return;
+    }
+    if (e->probe.ok_ms) {
+        append(t, "no usable answer");
+        append_since(t, now, e->probe.ok_ms);
+        append(t, "; HTTP: ");
+    } else {
+        append(t, e->probe.ever_answered ? "HTTP: " : "never answered; HTTP: ");
+    }
+    append_error(t, e->probe.error);
+}
+
+void verdict_reason(struct verdict verdict, const struct evidence *evidence, const struct link_evidence *link,
+                    struct now now, char *buffer, size_t size)
+{
+    struct text text = {.data = buffer, .size = size};
+    buffer[0] = '\0';
+    switch (verdict.cause) {
+    case CAUSE_BROKER_DOWN:
+        append_broker(&text, evidence, link, now);
+        break;
+    case CAUSE_STARTING:
+        append_starting(&text, evidence, link, now);
+        break;
+    case CAUSE_DUPLICATE_NAME:
+        append_detail(&text, "two agents use this name", evidence);
+        break;
+    case CAUSE_SMOLLAMA_DOWN:
+        append_source(&text, evidence);
+        break;
+    case CAUSE_SMOLLAMA_ERROR:
+        if (verdict.via == VIA_MQTT) {
+            append_source(&text, evidence);
+        } else {
+            append(&text, "it answers over HTTP, but nothing usable: ");
+            append_error(&text, evidence->probe.error);
+        }
+        break;
+    case CAUSE_ENDPOINT_ERROR:
+        append_endpoints(&text, evidence, now);
+        break;
+    case CAUSE_FROZEN:
+        append_detail(&text, "readings have not moved", evidence);
+        break;
+    case CAUSE_CLOCK_SKEW:
+        append_detail(&text, "its clock is wrong", evidence);
+        break;
+    case CAUSE_AGENT_DOWN:
+    case CAUSE_STOPPED:
+    case CAUSE_WILL:
+    case CAUSE_NO_HEARTBEAT:
+        append_silence(&text, evidence, link, now);
+        append_probe(&text, evidence);
+        break;
+    case CAUSE_LATE:
+        if (evidence->agent.ever) {
+            append_silence(&text, evidence, link, now);
+        } else {
+            append_edge_silence(&text, evidence, now);
+        }
+        break;
+    case CAUSE_NO_MESSAGE:
+        append_edge_silence(&text, evidence, now);
+        break;
+    case CAUSE_NO_ANSWER:
+    case CAUSE_NEVER_SEEN:
+        if (evidence->agent.ever) {
+            append_silence(&text, evidence, link, now);
+            append_probe(&text, evidence);
+        } else {
+            append_no_answer(&text, evidence, link, now);
+        }
+        break;
+    case CAUSE_NONE:
+    case CAUSES:
+        append_online(&text, verdict.via, evidence);
+        break;
+    }
+}
