@@ -2,9 +2,9 @@
 
 #include "broker.h"
 #include "config.h"
+#include "folders.h"
 #include "ingest.h"
 #include "log.h"
-#include "paths.h"
 #include "poller.h"
 #include "server.h"
 #include "status.h"
@@ -264,7 +264,7 @@ static int start_broker(struct app *app)
         .listen = app->config.broker.listen,
         .port = app->config.broker.port,
         .state_dir = app->config.broker.state_dir,
-        .config_dir = paths_broker_config_dir(),
+        .config_dir = folders_broker_config_dir(),
     };
     const char *error = "";
     if (!app->config.broker.run) {
@@ -332,7 +332,7 @@ static int start_server(struct app *app)
         .hosts = app->config.http.hosts,
         .host_count = app->config.http.host_count,
         .public_url = app->config.http.public_url,
-        .web_dir = paths_web_dir(),
+        .web_dir = folders_web_dir(),
     };
     const struct api_actions actions = {
         .refresh = action_refresh, .forget = action_forget, .health = action_health, .user = app};

@@ -1,7 +1,7 @@
 #include "config.h"
 
+#include "folders.h"
 #include "log.h"
-#include "paths.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -203,7 +203,7 @@ int config_read(const struct conf *conf, struct app_config *ret_config)
     e = e ? e : read_http(conf, &config);
     e = e ? e : read_list(conf, "cluster.poll_allow", &config.poll.allow, &config.poll.allow_count);
     if (e == 0 && config.broker.run) {
-        e = paths_state_dir(conf, &config.broker.state_dir);
+        e = folders_state_dir(conf, &config.broker.state_dir);
     }
     if (e != 0) {
         config_finish(&config);

@@ -3,10 +3,10 @@
  * each one really is, and serves the dashboard, the cluster API and live push.
  *
  *   main              command line
- *   config            what llamad wants of the configuration
+ *   config, folders   what llamad wants of the configuration
  *   app               puts the parts together on one loop; signals, reload, shutdown
  *     status            what llamad says of itself: in the log and in /api/health
- *   sources/          ingest (MQTT), poller, poll, fetch (HTTP), broker (mosquitto as a child)
+ *   sources/          ingest (MQTT), poller, visit, fetch (HTTP), broker (mosquitto as a child)
  *   state/            cache, verdict, events (pure)
  *   outputs/          api (pure), server (HTTP), live (WebSocket)
  */

@@ -1,26 +1,25 @@
 #include "poller.h"
 
 #include "backoff.h"
-#include "poll.h"
+#include "visit.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define SCAN_MS       250
-#define FIRST_POLL_MS 1000 /* first poll within 2 s of turning silent: spread over 1 s, found within a scan \
-                            */
+#define SCAN_MS         250
+#define FIRST_POLL_MS   1000 /* with SCAN_MS: within 2 s of turning silent, spread over one */
 #define PARALLEL        64
 #define JITTER_FRACTION 10 /* an interval is up to a tenth longer, so that nodes drift apart */
 #define MIN_INTERVAL_MS 1000
 
 struct poller {
     struct cache *cache;
-    struct poll_context context;
+    struct visit_context context;
     struct loop_timer *scan_timer;
     struct loop_after *scan_soon; /* a place became free while others wait */
-    struct poll *polls;           /* under way; linked by poll_link */
+    struct visit *visits;         /* under way; linked by visit_link */
     struct backoff jitter;
     uint32_t interval_ms;
     unsigned parallel;
@@ -32,12 +31,12 @@ struct poller {
 
 /* --- schedule --- */
 
-static void on_finished(void *user, struct poll *poll, enum probe_outcome outcome)
+static void on_finished(void *user, struct visit *visit, enum probe_outcome outcome)
 {
     struct poller *poller = user;
-    for (struct poll **link = &poller->polls; *link; link = poll_link(*link)) {
-        if (*link == poll) {
-            *link = *poll_link(poll);
+    for (struct visit **link = &poller->visits; *link; link = visit_link(*link)) {
+        if (*link == visit) {
+            *link = *visit_link(visit);
             break;
         }
     }
@@ -59,8 +58,8 @@ static void on_changed(void *user)
 
 static bool is_under_way(const struct poller *poller, const char *name)
 {
-    for (struct poll *poll = poller->polls; poll; poll = *poll_link(poll)) {
-        if (strcmp(poll_node(poll), name) == 0) {
+    for (struct visit *visit = poller->visits; visit; visit = *visit_link(visit)) {
+        if (strcmp(visit_node(visit), name) == 0) {
             return true; /* perhaps of a node of this name that was forgotten since */
         }
     }
@@ -72,14 +71,14 @@ static void begin(struct poller *poller, struct node *node, int64_t mono_ms)
     node->polled_ms = mono_ms;
     node->next_poll_ms = mono_ms + poller->interval_ms +
                          backoff_random(&poller->jitter, poller->interval_ms / JITTER_FRACTION + 1);
-    struct poll *poll = poll_start(&poller->context, node);
-    if (!poll) {
+    struct visit *visit = visit_start(&poller->context, node);
+    if (!visit) {
         poller->stats.polls++;
         poller->stats.failed++;
         return;
     }
-    *poll_link(poll) = poller->polls;
-    poller->polls = poll;
+    *visit_link(visit) = poller->visits;
+    poller->visits = visit;
     poller->stats.in_flight++;
 }
 
@@ -159,7 +158,7 @@ struct poller *poller_create(struct loop *loop, struct cache *cache, struct fetc
     poller->user = user;
     poller->parallel = options->parallel ? options->parallel : PARALLEL;
     poller_set_interval(poller, options->interval_ms);
-    poller->context = (struct poll_context){
+    poller->context = (struct visit_context){
         .cache = cache,
         .fetch = fetch,
         .timeout_ms = options->timeout_ms,
@@ -218,10 +217,10 @@ void poller_destroy(struct poller *poller)
     if (!poller) {
         return;
     }
-    while (poller->polls) {
-        struct poll *poll = poller->polls;
-        poller->polls = *poll_link(poll);
-        poll_cancel(poll);
+    while (poller->visits) {
+        struct visit *visit = poller->visits;
+        poller->visits = *visit_link(visit);
+        visit_cancel(visit);
     }
     loop_timer_destroy(poller->scan_timer);
     loop_after_destroy(poller->scan_soon);

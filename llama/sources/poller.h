@@ -1,6 +1,6 @@
 /*
- * poller: asks nodes over HTTP while MQTT is silent about them: who is due when. One poll is poll.h. Source:
- * contract section 2 (docs/operations.md).
+ * poller: asks nodes over HTTP while MQTT is silent about them: who is due when. One poll of one node is
+ * visit.h. Source: contract section 2 (docs/operations.md).
  */
 #ifndef POLLER_H
 #define POLLER_H

@@ -1,21 +1,21 @@
 /*
- * paths: where llamad finds its files: the built dashboard, broker-config/, and a folder for state that it
+ * folders: where llamad finds its files: the built dashboard, broker-config/, and a folder for state that it
  * may write to.
  */
-#ifndef PATHS_H
-#define PATHS_H
+#ifndef FOLDERS_H
+#define FOLDERS_H
 
 #include "conf.h"
 
 /* The built dashboard: $LLAMAD_WEB_DIR, as installed, or in the source tree; NULL if there is none. Static or
  * borrowed from the environment, as is the next. */
-const char *paths_web_dir(void);
+const char *folders_web_dir(void);
 /* broker-config: $LLAMAD_BROKER_CONFIG_DIR, as installed, or in the source tree. */
-const char *paths_broker_config_dir(void);
+const char *folders_broker_config_dir(void);
 /* cluster.state_dir, made if need be. Where nobody set it and the default is not ours to write, the user's
  * own
  * ($XDG_STATE_HOME/llamad, ~/.local/state/llamad), and the log says so. 0 with a malloc'ed path, or -errno,
  * logged. */
-int paths_state_dir(const struct conf *conf, char **ret_path);
+int folders_state_dir(const struct conf *conf, char **ret_path);
 
 #endif

@@ -1,4 +1,4 @@
-#include "paths.h"
+#include "folders.h"
 
 #include "log.h"
 
@@ -22,7 +22,7 @@ static bool exists(const char *path)
     return stat(path, &status) == 0;
 }
 
-const char *paths_web_dir(void)
+const char *folders_web_dir(void)
 {
     const char *wanted = from_environment("LLAMAD_WEB_DIR");
     if (wanted) {
@@ -34,7 +34,7 @@ const char *paths_web_dir(void)
     return exists(SOURCE_DIR "/web/dist/index.html") ? SOURCE_DIR "/web/dist" : NULL;
 }
 
-const char *paths_broker_config_dir(void)
+const char *folders_broker_config_dir(void)
 {
     const char *wanted = from_environment("LLAMAD_BROKER_CONFIG_DIR");
     if (wanted) {
@@ -78,7 +78,7 @@ static char *user_state_dir(void)
     return e < 0 ? NULL : path;
 }
 
-int paths_state_dir(const struct conf *conf, char **ret_path)
+int folders_state_dir(const struct conf *conf, char **ret_path)
 {
     const char *wanted = conf_string(conf, "cluster.state_dir");
     int e = make_writable(wanted);
