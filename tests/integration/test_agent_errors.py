@@ -17,38 +17,41 @@ def error_of(message, kind):
     return message.json["snapshots"].get(kind, {}).get("error")
 
 
-@pytest.mark.parametrize("behaviour, errors", [
-    ("error500", {"http_500"}),
-    ("redirect", {"http_307"}),
-    ("garbage", {"bad_body"}),
-    ("html", {"bad_body"}),
-    ("truncated", {"bad_body"}),
-    ("mid_header", {"bad_body"}),
-    ("close", {"bad_body", "refused"}),
-    ("reset", {"bad_body", "refused"}),
-    ("endless", {"too_large"}),
-    ("announced_huge", {"too_large"}),
-    ("hang", {"timeout"}),
-    ("drip", {"timeout"}),
-    ("off", {"off"}),
-])
-def test_one_failing_endpoint_is_named_and_the_rest_goes_on(stack, behaviour, errors):
-    node = stack.node()
-    reader = stack.mqtt_client("alpaca/#")
-    stack.agent(node)
-    good = reader.wait_for("alpaca/kitchen/memories").json
-    node.behave("memories", behaviour)
-    beat = reader.wait_for("alpaca/kitchen/health", lambda m: error_of(m, "memories") is not None, 20)
-    assert error_of(beat, "memories") in errors
+FAILURES = {
+    "error500": {"http_500"}, "redirect": {"http_307"}, "garbage": {"bad_body"}, "html": {"bad_body"},
+    "truncated": {"bad_body"}, "mid_header": {"bad_body"}, "close": {"bad_body", "refused"},
+    "reset": {"bad_body", "refused"}, "endless": {"too_large"}, "announced_huge": {"too_large"}, "hang": {"timeout"},
+    "drip": {"timeout"}, "off": {"off"},
+}
+
+
+@pytest.fixture(scope="module")
+def failing(module_stack):
+    """One node per failure, all at once: their memories fail from now on, each in its own way."""
+    nodes = {behaviour: module_stack.node(name=behaviour) for behaviour in FAILURES}
+    reader = module_stack.mqtt_client("alpaca/#")
+    for node in nodes.values():
+        module_stack.agent(node)
+    good = {name: reader.wait_for(f"alpaca/{name}/memories").json for name in nodes}
+    for name, node in nodes.items():
+        node.behave("memories", name)
+    return module_stack, reader, nodes, good
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_one_failing_endpoint_is_named_and_the_rest_goes_on(failing, name):
+    stack, reader, nodes, good = failing
+    node, health = nodes[name], f"alpaca/{name}/health"
+    beat = reader.wait_for(health, lambda m: error_of(m, "memories") is not None, 20)
+    assert error_of(beat, "memories") in FAILURES[name]
     assert all(error_of(beat, kind) is None for kind in KINDS if kind != "memories")
-    since = time.monotonic()
-    reader.wait_count("alpaca/kitchen/health", 2, since=since)
+    reader.wait_count(health, 2, since=beat.at + 0.001)
     asked = node.count("stats")
     wait_until(lambda: node.count("stats") > asked, 15, "the other endpoints are still asked")
-    assert len(reader.messages("alpaca/kitchen/memories")) == 1, "the last good report stands"
-    assert stack.mqtt_client("alpaca/kitchen/memories").wait_for("alpaca/kitchen/memories").json == good
+    assert len(reader.messages(f"alpaca/{name}/memories")) == 1, "the last good report stands"
+    assert stack.mqtt_client(f"alpaca/{name}/memories").wait_for(f"alpaca/{name}/memories").json == good[name]
     node.behave("memories", "ok")
-    reader.wait_for("alpaca/kitchen/health", lambda m: error_of(m, "memories") is None, 15, since=time.monotonic())
+    reader.wait_for(health, lambda m: error_of(m, "memories") is None, 15, since=time.monotonic())
 
 
 @pytest.mark.parametrize("kind, body", [
