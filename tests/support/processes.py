@@ -212,18 +212,17 @@ def write_yaml(path: Path, config: dict) -> Path:
 
 
 class Mosquitto(Process):
-    """A broker on loopback with the settings that broker-config asks for."""
+    """A broker on loopback with the settings of broker-config."""
 
     def __init__(self, folder: Path, port: int | None = None, name: str = "mosquitto", lines: list[str] | None = None,
                  persistent: bool = False, anonymous: bool = True):
         self.port = port or free_port()
-        config = [f"listener {self.port} 127.0.0.1", f"allow_anonymous {str(anonymous).lower()}",
-                  "set_tcp_nodelay true", "max_packet_size 1048576", "max_queued_messages 100000",
-                  f"persistence {str(persistent).lower()}", "connection_messages true"]
+        config = [(ROOT / "broker-config" / "mosquitto.conf").read_text(), f"listener {self.port} 127.0.0.1",
+                  f"allow_anonymous {str(anonymous).lower()}", f"persistence {str(persistent).lower()}"]
         if os.geteuid() == 0:
             config.append("user root")
         if persistent:
-            config += [f"persistence_location {folder}/", "autosave_interval 300"]
+            config.append(f"persistence_location {folder}/")
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{name}.conf"
         path.write_text("\n".join(config + (lines or [])) + "\n")
