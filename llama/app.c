@@ -19,6 +19,7 @@
 
 #define TICK_MS         250
 #define KEEPALIVE_S     30
+#define OWN_START_MS    150  /* what the broker that llamad runs needs until it listens */
 #define OWN_BACKOFF_MS  200  /* between tries to reach the broker that llamad runs itself, */
 #define OWN_BACKOFF_MAX 5000 /* and the longest of them */
 /* Shutdown, 2 s in all: goodbyes to broker and browsers, then the child. */
@@ -41,6 +42,7 @@ struct app {
     struct api *api;
     struct server *server;
     struct loop_timer *tick_timer;
+    struct loop_timer *connect_timer;  /* the first connect */
     struct loop_timer *stop_timer;     /* shutdown: is everything said? */
     struct loop_timer *deadline_timer; /* shutdown: enough */
     struct loop_signal *signals[3];
@@ -68,6 +70,12 @@ static void on_tick(void *user)
     struct app *app = user;
     cache_tick(app->cache, clock_now());
     changed(app);
+}
+
+static void on_connect(void *user)
+{
+    struct app *app = user;
+    ingest_start(app->ingest);
 }
 
 static bool url_allowed(void *user, const char *url)
@@ -169,6 +177,7 @@ static void begin_stop(struct app *app, int signal_number)
     log_info("llamad: ends on %s", signal_number == SIGTERM ? "SIGTERM" : "SIGINT");
     app->stop_until_ms = clock_now().mono_ms + GOODBYE_MS;
     loop_timer_stop(app->tick_timer);
+    loop_timer_stop(app->connect_timer);
     loop_timer_start(app->deadline_timer, SHUTDOWN_MS, 0);
     loop_timer_start(app->stop_timer, STOP_POLL_MS, STOP_POLL_MS);
     server_stop(app->server);
@@ -353,9 +362,10 @@ static int start_timers(struct app *app)
 {
     static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
     app->tick_timer = loop_timer_create(app->loop, on_tick, app);
+    app->connect_timer = loop_timer_create(app->loop, on_connect, app);
     app->stop_timer = loop_timer_create(app->loop, on_stop_poll, app);
     app->deadline_timer = loop_timer_create(app->loop, on_deadline, app);
-    bool all = app->tick_timer && app->stop_timer && app->deadline_timer;
+    bool all = app->tick_timer && app->connect_timer && app->stop_timer && app->deadline_timer;
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         app->signals[i] = loop_signal_create(app->loop, numbers[i], on_signal, app);
         all = all && app->signals[i];
@@ -410,7 +420,7 @@ static int start(struct app *app)
     }
     apply(app, app->conf);
     log_start(app);
-    ingest_start(app->ingest);
+    loop_timer_start(app->connect_timer, app->broker ? OWN_START_MS : 0, 0);
     return 0;
 }
 
@@ -427,6 +437,7 @@ static bool finish(struct app *app)
         loop_signal_destroy(app->signals[i]);
     }
     loop_timer_destroy(app->tick_timer);
+    loop_timer_destroy(app->connect_timer);
     loop_timer_destroy(app->stop_timer);
     loop_timer_destroy(app->deadline_timer);
     cache_destroy(app->cache);

@@ -347,10 +347,12 @@ static void on_disconnected(void *user, bool was_up, const char *reason, uint32_
         log_warning("ingest: lost the broker %s:%u: %s; next try in %.1f s", ingest->host, ingest->port,
                     reason, next_try_ms / 1000.0);
     } else if (pass) {
-        log_warning("ingest: cannot connect to the broker %s:%u: %s (%" PRIu64
-                    " more tries since the last such "
-                    "line); next try in %.1f s",
-                    ingest->host, ingest->port, reason, suppressed, next_try_ms / 1000.0);
+        char more[64] = "";
+        if (suppressed > 0) {
+            snprintf(more, sizeof more, " (and %" PRIu64 " more tries since the last such line)", suppressed);
+        }
+        log_warning("ingest: cannot connect to the broker %s:%u: %s%s; next try in %.1f s", ingest->host,
+                    ingest->port, reason, more, next_try_ms / 1000.0);
     }
     cache_link(ingest->cache, false, clock_now());
     if (was_up && ingest->callbacks.link) {
