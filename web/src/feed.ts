@@ -112,6 +112,7 @@ export class Feed {
 
   /** The snapshot has the newest items of all nodes; this asks for those of one node that was chosen. */
   async fill(node: string): Promise<void> {
+    if (!this.sink.nodes().has(node)) return;
     const abort = new AbortController();
     const timer = this.ports.after(TIMES.requestMs, () => abort.abort());
     try {
@@ -292,9 +293,11 @@ export class Feed {
   private async askAll(signal: AbortSignal): Promise<Polled> {
     const node = this.sink.chosen();
     const items = async <T>(kind: 'observations' | 'memories'): Promise<T[]> => {
-      const paths = node === null ? [itemsPath(kind, null)] : [itemsPath(kind, null), itemsPath(kind, node)];
-      const answers = await Promise.all(paths.map((path) => this.ports.get(path, signal)));
-      return answers.flatMap((answer) => listOf<T>(answer, kind));
+      const [all, own] = await Promise.all([
+        this.ports.get(itemsPath(kind, null), signal),
+        node !== null && this.sink.nodes().has(node) ? this.ownItems(kind, node, signal) : { [kind]: [] },
+      ]);
+      return [...listOf<T>(all, kind), ...listOf<T>(own, kind)];
     };
     const [nodes, readings, observations, memories, stats, events] = await Promise.all([
       this.ports.get('nodes', signal),
@@ -304,6 +307,7 @@ export class Feed {
       this.ports.get('stats', signal),
       this.ports.get('events?limit=50', signal),
     ]);
+    // The rest is used as it came.
     listOf(nodes, 'nodes');
     listOf(readings, 'readings');
     listOf(events, 'events');
@@ -315,6 +319,16 @@ export class Feed {
       stats: stats as Polled['stats'],
       events: events as Polled['events'],
     };
+  }
+
+  /** A node that was forgotten meanwhile has no items; that is no reason to do without the others. */
+  private async ownItems(kind: 'observations' | 'memories', node: string, signal: AbortSignal): Promise<unknown> {
+    try {
+      return await this.ports.get(itemsPath(kind, node), signal);
+    } catch (error) {
+      if (error instanceof HttpError && error.status === 404) return { [kind]: [] };
+      throw error;
+    }
   }
 }
 

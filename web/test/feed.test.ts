@@ -227,13 +227,59 @@ test('frame_that_comes_while_silence_is_checked_clears_the_suspicion', async () 
 });
 
 test('chosen_node_gets_all_its_items', async () => {
-  const { world, feed } = beginLive();
+  const { world, feed } = begin();
+  world.socket.say(frame('snapshot', 1, { nodes: [node('pi & co')] }));
   world.answer = (path) => {
     if (path === 'observations?limit=200&node=pi%20%26%20co') return { observations: [observation('pi & co', 9)] };
     return { memories: [] };
   };
   await feed.fill('pi & co');
   assert.deepEqual([...world.model.observations.values()].map((item) => item.id), [9]);
+});
+
+test('chosen_node_gets_all_its_items_when_the_page_becomes_live', async () => {
+  const { world } = begin();
+  world.choice = 'a';
+  world.answer = (path) => (path.startsWith('observations') ? { observations: [observation('a', 4)] } : { memories: [] });
+  world.socket.say(frame('snapshot', 1, { nodes: [node('a')] }));
+  await world.pass(0);
+  assert.deepEqual(world.asked, ['observations?limit=200&node=a', 'memories?limit=200&node=a']);
+  assert.deepEqual([...world.model.observations.values()].map((item) => item.id), [4]);
+});
+
+test('node_that_is_not_there_is_not_asked_for', async () => {
+  const { world, feed } = beginLive();
+  await feed.fill('nobody');
+  assert.deepEqual(world.asked, []);
+  world.choice = 'nobody';
+  world.answer = apiOf([node('a')]);
+  world.socket.onclose?.(1006);
+  await world.pass(10);
+  assert.equal(world.asked.some((path) => path.includes('nobody')), false);
+  assert.equal(world.state.phase === 'lost' && world.state.polling.state, 'ok');
+});
+
+test('chosen_node_that_was_forgotten_meanwhile_does_not_stop_polling', async () => {
+  const { world } = beginLive();
+  world.choice = 'a';
+  const api = apiOf([node('b')]);
+  world.answer = (path) => {
+    if (path.endsWith('node=a')) throw new HttpError(404, 'HTTP 404');
+    return api(path);
+  };
+  world.socket.onclose?.(1006);
+  await world.pass(10);
+  assert.deepEqual([...world.model.nodes.keys()], ['b']);
+});
+
+test('polling_asks_for_the_items_of_the_chosen_node_as_well', async () => {
+  const { world } = beginLive();
+  world.choice = 'a';
+  const api = apiOf([node('a')]);
+  world.answer = (path) => (path === 'observations?limit=200&node=a' ? { observations: [observation('a', 8)] } : api(path));
+  world.socket.onclose?.(1006);
+  await world.pass(10);
+  assert.deepEqual([...world.model.observations.values()].map((item) => item.id), [8]);
 });
 
 test('stopped_feed_is_quiet', async () => {
