@@ -9,7 +9,6 @@
 #include <string.h>
 #include <strings.h>
 
-#define OFFSET_MAX_S           (14 * 3600)
 #define HEARTBEAT_INTERVAL_MAX 3600
 #define SNAPSHOT_INTERVAL_MAX  86400
 #define EXACT_MAX              ((int64_t)JSON_EXACT_MAX)
@@ -312,9 +311,10 @@ static void decode_optional(const struct cJSON *object, struct heartbeat *h)
     if (url && url_usable(url))
         strcpy(h->url, url);
     int64_t offset_s;
-    h->utc_offset_s = json_get_int(object, "utc_offset_s", -OFFSET_MAX_S, OFFSET_MAX_S, &offset_s)
-                          ? (int32_t)offset_s
-                          : TIMESTAMP_OFFSET_UNKNOWN;
+    h->utc_offset_s =
+        json_get_int(object, "utc_offset_s", -TIMESTAMP_OFFSET_MAX, TIMESTAMP_OFFSET_MAX, &offset_s)
+            ? (int32_t)offset_s
+            : TIMESTAMP_OFFSET_UNKNOWN;
     decode_source(json_get(object, "source"), h);
     decode_snapshots(json_get(object, "snapshots"), h);
 }

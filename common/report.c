@@ -8,8 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define OFFSET_MAX_S (14 * 3600) /* Kiribati */
-
 enum topic_kind report_topic(enum report_kind kind)
 {
     assert((unsigned)kind < REPORT_KINDS);
@@ -192,7 +190,8 @@ static int64_t time_of(struct json_slice string)
 static int32_t offset_of(struct json_slice number)
 {
     int64_t offset_s;
-    if (json_int(number, &offset_s) < 0 || offset_s < -OFFSET_MAX_S || offset_s > OFFSET_MAX_S)
+    if (json_int(number, &offset_s) < 0 || offset_s < -TIMESTAMP_OFFSET_MAX ||
+        offset_s > TIMESTAMP_OFFSET_MAX)
         return TIMESTAMP_OFFSET_UNKNOWN;
     return (int32_t)offset_s;
 }

@@ -13,7 +13,8 @@
 
 #define TIMESTAMP_NONE           INT64_MIN /* no time known */
 #define TIMESTAMP_OFFSET_UNKNOWN INT32_MIN
-#define TIMESTAMP_SIZE           32 /* enough for timestamp_format, NUL included */
+#define TIMESTAMP_OFFSET_MAX     (14 * 3600) /* seconds; no zone is further from UTC, east or west */
+#define TIMESTAMP_SIZE           32          /* enough for timestamp_format, NUL included */
 
 /*
  * Parses "YYYY-MM-DD[T ]HH:MM:SS[.fraction][Z|±HH:MM|±HHMM]". A time without zone is local time at `offset_s`
