@@ -176,8 +176,8 @@ static int read_file(const char *path, char **ret_text, size_t *ret_len)
 /* 0, or -errno after which nothing was applied. */
 static int apply_file(struct conf *conf, const char *path)
 {
-    char *text;
-    size_t len;
+    char *text = NULL;
+    size_t len = 0;
     int e = read_file(path, &text, &len);
     if (e == 0) {
         apply_text(conf, path, text, len);

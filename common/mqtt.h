@@ -1,10 +1,10 @@
 /*
  * mqtt: one connection to one broker, on the loop (libmosquitto).
  *
- * It connects, reconnects with back-off and jitter, falls back from MQTT 5 to 3.1.1 as the contract says, and never blocks:
- * name look-up and connect run on a worker. All callbacks come on the loop's thread. While disconnected nothing is queued:
- * mqtt_publish returns -ENOTCONN, and the owner sends what is current in its on_connected.
- * Source: MQTT 5.0 (OASIS), libmosquitto 2.0; contract section 1, "Connection".
+ * It connects, reconnects with back-off and jitter, falls back from MQTT 5 to 3.1.1 as the contract says, and
+ * never blocks: name look-up and connect run on a worker. All callbacks come on the loop's thread. While
+ * disconnected nothing is queued: mqtt_publish returns -ENOTCONN, and the owner sends what is current in its
+ * on_connected. Source: MQTT 5.0 (OASIS), libmosquitto 2.0; contract section 1, "Connection".
  */
 #ifndef MQTT_H
 #define MQTT_H
@@ -17,30 +17,30 @@
 
 struct mqtt;
 
-/* The `reason` when the broker says so, or when three connections in a row died within 5 s. The next attempt then waits
- * at least 30 s. */
+/* The `reason` when the broker says so, or when three connections in a row died within 5 s. The next attempt
+ * then waits at least 30 s. */
 #define MQTT_TAKEN_OVER "session taken over: another client uses this client id"
 
 struct mqtt_message {
-    const char *topic;       /* NUL-terminated, valid UTF-8 */
-    const char *payload;     /* len bytes, not NUL-terminated; NULL when empty */
+    const char *topic;   /* NUL-terminated, valid UTF-8 */
+    const char *payload; /* len bytes, not NUL-terminated; NULL when empty */
     size_t len;
     int qos;
-    bool retain;             /* a replayed retained message (MQTT: retain flag as received) */
-    bool has_expiry;         /* expiry_left_s is valid (MQTT 5) */
-    uint32_t expiry_left_s;  /* message expiry interval as received */
-    uint32_t expiry_s;       /* user property `expiry`: what it was when published; 0 = none */
+    bool retain;            /* a replayed retained message (MQTT: retain flag as received) */
+    bool has_expiry;        /* expiry_left_s is valid (MQTT 5) */
+    uint32_t expiry_left_s; /* message expiry interval as received */
+    uint32_t expiry_s;      /* user property `expiry`: what it was when published; 0 = none */
 };
 
 struct mqtt_options {
-    const char *host;        /* name or number; copied, as all strings here */
+    const char *host; /* name or number; copied, as all strings here */
     uint16_t port;
     const char *client_id;
-    const char *username, *password;                /* NULL = none */
-    const char *tls_ca, *tls_cert, *tls_key;        /* file names; tls_ca NULL = no TLS */
+    const char *username, *password;         /* NULL = none */
+    const char *tls_ca, *tls_cert, *tls_key; /* file names; tls_ca NULL = no TLS */
     uint16_t keepalive_s;
-    uint32_t min_backoff_ms, max_backoff_ms;        /* 0 = 1,000 and 30,000 */
-    uint32_t connack_timeout_ms;                    /* 0 = 10,000; from the start of the TCP connect */
+    uint32_t min_backoff_ms, max_backoff_ms; /* 0 = 1,000 and 30,000 */
+    uint32_t connack_timeout_ms;             /* 0 = 10,000; from the start of the TCP connect */
     /* Will; topic NULL = none. QoS 1, retained, expiry_s as for publishes. Copied. */
     const char *will_topic;
     const void *will_payload;
@@ -51,11 +51,13 @@ struct mqtt_options {
 /* Any may be NULL. `user` is passed to all. */
 struct mqtt_callbacks {
     void (*connected)(void *user);
-    /* `reason`: a short static or owned text, valid during the call ("connection refused", "session taken over", …). Called once per lost
-     * connection, and once per failed attempt (was_up false). next_try_ms is the wait before the next attempt. */
+    /* `reason`: a short static or owned text, valid during the call ("connection refused", "session taken
+     * over", …). Called once per lost connection, and once per failed attempt (was_up false). next_try_ms is
+     * the wait before the next attempt. */
     void (*disconnected)(void *user, bool was_up, const char *reason, uint32_t next_try_ms);
     void (*message)(void *user, const struct mqtt_message *message);
-    /* A reason code ≥ 0x80 in PUBACK, SUBACK or DISCONNECT; topic NULL if not known. Already counted and logged. */
+    /* A reason code ≥ 0x80 in PUBACK, SUBACK or DISCONNECT; topic NULL if not known. Already counted and
+     * logged. */
     void (*refused)(void *user, const char *topic, int reason_code, const char *reason_name);
     /* After each batch of messages of one loop turn was delivered. */
     void (*drained)(void *user);
@@ -67,9 +69,10 @@ struct mqtt_stats {
     uint64_t refused; /* reason codes ≥ 0x80 */
 };
 
-/* Borrows the loop and callbacks' user. NULL with errno (ENOMEM, EINVAL, EIO for unreadable TLS files: *ret_error, optional, a static text). */
-struct mqtt *mqtt_create(struct loop *loop, const struct mqtt_options *options, const struct mqtt_callbacks *callbacks, void *user,
-                         const char **ret_error);
+/* Borrows the loop and callbacks' user. NULL with errno (ENOMEM, EINVAL, EIO for unreadable TLS files:
+ * *ret_error, optional, a static text). */
+struct mqtt *mqtt_create(struct loop *loop, const struct mqtt_options *options,
+                         const struct mqtt_callbacks *callbacks, void *user, const char **ret_error);
 /* Starts connecting; returns at once. */
 void mqtt_start(struct mqtt *mqtt);
 bool mqtt_is_up(const struct mqtt *mqtt); /* CONNACK with success was received, and the connection stands */
@@ -78,10 +81,12 @@ bool mqtt_is_v5(const struct mqtt *mqtt); /* the standing connection speaks MQTT
 uint32_t mqtt_max_packet(const struct mqtt *mqtt);
 /* The numeric local address of the connection's socket, e.g. "192.168.1.10"; false when down. */
 bool mqtt_local_address(const struct mqtt *mqtt, char *buffer, size_t size);
-/* The topic is written to the socket at once if it takes it. expiry_s 0 = no expiry; otherwise (MQTT 5 only) Message Expiry and
- * the user property `expiry`. 0, -ENOTCONN, -E2BIG (above the broker's packet size), -EINVAL (bad topic), -ENOMEM,
- * -ENOBUFS (too much is unacknowledged), -EOPNOTSUPP (a broker without retained messages). */
-int mqtt_publish(struct mqtt *mqtt, const char *topic, const void *payload, size_t len, int qos, bool retain, uint32_t expiry_s);
+/* The topic is written to the socket at once if it takes it. expiry_s 0 = no expiry; otherwise (MQTT 5 only)
+ * Message Expiry and the user property `expiry`. 0, -ENOTCONN, -E2BIG (above the broker's packet size),
+ * -EINVAL (bad topic), -ENOMEM, -ENOBUFS (too much is unacknowledged), -EOPNOTSUPP (a broker without retained
+ * messages). */
+int mqtt_publish(struct mqtt *mqtt, const char *topic, const void *payload, size_t len, int qos, bool retain,
+                 uint32_t expiry_s);
 /* Subscribes now; must be repeated in each `connected`. 0 or -errno as above. */
 int mqtt_subscribe(struct mqtt *mqtt, const char *filter, int qos);
 /* Replaces the will: takes effect at the next connect. */
@@ -90,11 +95,12 @@ int mqtt_set_will(struct mqtt *mqtt, const char *topic, const void *payload, siz
 void mqtt_hold_off(struct mqtt *mqtt, uint32_t ms);
 /* Bytes and messages that libmosquitto has not handed to the socket or not seen acknowledged yet? */
 bool mqtt_is_flushed(const struct mqtt *mqtt);
-/* Sends DISCONNECT and stays down. `done` (may be NULL) is called once, when all was flushed or after timeout_ms. */
+/* Sends DISCONNECT and stays down. `done` (may be NULL) is called once, when all was flushed or after
+ * timeout_ms. */
 void mqtt_stop(struct mqtt *mqtt, uint32_t timeout_ms, void (*done)(void *user));
 const struct mqtt_stats *mqtt_stats(const struct mqtt *mqtt);
-/* Not inside a callback of this mqtt. If a worker still hangs in a look-up, the handle is leaked on purpose and the caller should end
- * by _exit: returns false then. */
+/* Not inside a callback of this mqtt. If a worker still hangs in a look-up, the handle is leaked on purpose
+ * and the caller should end by _exit: returns false then. */
 bool mqtt_destroy(struct mqtt *mqtt);
 
 #endif

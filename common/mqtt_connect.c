@@ -46,6 +46,25 @@ const char *mqtt_errno_text(int error)
     }
 }
 
+const char *mqtt_result_text(int rc, int error)
+{
+    switch (rc) {
+    case MOSQ_ERR_SUCCESS:
+    case MOSQ_ERR_CONN_LOST:
+    case MOSQ_ERR_NO_CONN:
+        return "connection closed by the broker";
+    case MOSQ_ERR_KEEPALIVE:
+        return "the broker does not answer";
+    case MOSQ_ERR_ERRNO:
+        return mqtt_errno_text(error);
+    case MOSQ_ERR_TLS: /* libmosquitto tells no more, and the handshake may have failed on the worker already
+                        */
+        return "TLS failed: the certificate, its name, or a file of ours (ca, cert, key) is not right";
+    default:
+        return rc >= 0x80 ? mosquitto_reason_string(rc) : mosquitto_strerror(rc);
+    }
+}
+
 /* --- on the worker: nothing but *attempt is touched --- */
 
 static void look_up(struct mqtt_attempt *attempt)
@@ -223,14 +242,6 @@ void mqtt_connect_begin(struct mqtt *mqtt)
     try_next(mqtt);
 }
 
-static const char *failure_text(int rc, int error)
-{
-    if (rc == MOSQ_ERR_ERRNO) {
-        return mqtt_errno_text(error);
-    }
-    return rc == MOSQ_ERR_TLS ? "a TLS file (ca, cert or key) is not usable" : mosquitto_strerror(rc);
-}
-
 static void attempt_done(void *user)
 {
     struct mqtt_attempt *attempt = user;
@@ -255,7 +266,7 @@ static void attempt_done(void *user)
     }
     int rc = attempt->result;
     if (rc != MOSQ_ERR_SUCCESS && rc != MOSQ_ERR_CONN_PENDING) {
-        mqtt_connect_failed(mqtt, failure_text(rc, attempt->error), false);
+        mqtt_connect_failed(mqtt, mqtt_result_text(rc, attempt->error), false);
         return;
     }
     mqtt->io = loop_io_create(mqtt->loop, mosquitto_socket(mqtt->handle), mqtt_on_io, mqtt);

@@ -244,29 +244,10 @@ static bool check_tcp(struct mqtt *mqtt)
 
 /* --- what follows from what was seen --- */
 
-static const char *end_reason(const struct mqtt *mqtt)
-{
-    switch (mqtt->seen.end_code) {
-    case MOSQ_ERR_SUCCESS:
-    case MOSQ_ERR_CONN_LOST:
-    case MOSQ_ERR_NO_CONN:
-        return "connection closed by the broker";
-    case MOSQ_ERR_KEEPALIVE:
-        return "the broker does not answer";
-    case MOSQ_ERR_ERRNO:
-        return mqtt_errno_text(mqtt->seen.end_errno);
-    case MOSQ_ERR_TLS:
-        return "TLS handshake failed";
-    default:
-        return mqtt->seen.end_code >= 0x80 ? mosquitto_reason_string(mqtt->seen.end_code)
-                                           : mosquitto_strerror(mqtt->seen.end_code);
-    }
-}
-
 static void ended(struct mqtt *mqtt)
 {
     int code = mqtt->seen.end_code;
-    const char *reason = end_reason(mqtt);
+    const char *reason = mqtt_result_text(code, mqtt->seen.end_errno);
     if (mqtt->state == MQTT_LEAVING) {
         mqtt_left(mqtt);
         return;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -19,6 +20,7 @@ struct client {
     int fd;
     struct loop_io *io;
     uint8_t level;
+    bool deaf; /* whatever comes is thrown away: a TLS handshake is no MQTT */
     uint8_t *input;
     size_t len;
 };
@@ -103,6 +105,7 @@ static bool on_connect(struct client *client, const uint8_t *packet, size_t len,
     case STUB_CLOSE:
         break;
     case STUB_SILENT:
+        client->deaf = true;
         return true;
     }
     close_client(client);
@@ -176,9 +179,9 @@ static void on_client(void *user, unsigned events)
         close_client(client);
         return;
     }
-    client->len += n > 0 ? (size_t)n : 0;
+    client->len = client->deaf ? 0 : client->len + (n > 0 ? (size_t)n : 0);
     size_t len, header;
-    while ((len = packet_len(client, &header)) > 0) {
+    while (!client->deaf && (len = packet_len(client, &header)) > 0) {
         if (!on_packet(client, client->input, len, header)) {
             return;
         }
@@ -202,6 +205,7 @@ static void on_accept(void *user, unsigned events)
     assert_non_null(client);
     client->stub = stub;
     client->fd = fd;
+    client->deaf = false;
     client->len = 0;
     client->input = malloc(INPUT_MAX);
     assert_non_null(client->input);
