@@ -18,7 +18,7 @@
 
 static int fail(char error[BROKER_ERROR_SIZE], const char *what, const char *path)
 {
-    snprintf(error, BROKER_ERROR_SIZE, "%s %s: %s", what, path, strerror(errno));
+    snprintf(error, BROKER_ERROR_SIZE, "%s %.400s: %s", what, path, strerror(errno));
     return -1;
 }
 
