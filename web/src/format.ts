@@ -196,6 +196,15 @@ export function exactTime(ms: number): string {
   return `${dateTime(ms)}.${String(new Date(ms).getMilliseconds()).padStart(3, '0')} ${zone}`;
 }
 
+/** A sentence of llamad's with its UTC times as the reader's clock shows them; the date only where it is not today's. */
+export function localTimes(sentence: string, nowMs: number): string {
+  return sentence.replace(/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g, (text) => {
+    const ms = parseTime(text);
+    if (ms === null) return text;
+    return dateTime(ms).slice(0, 10) === dateTime(nowMs).slice(0, 10) ? clock(ms) : dateTime(ms);
+  });
+}
+
 /** An RFC 3339 time in ms since 1970, or null. */
 export function parseTime(text: string | null | undefined): number | null {
   if (typeof text !== 'string') return null;

@@ -208,11 +208,15 @@ export function keyReadings(model: Model, name: string, most: number): Reading[]
   const own = model.readings.get(name);
   if (own === undefined) return [];
   const rank = (reading: Reading): number => {
+    if (reading.value === null || (reading.value === 0 && ZERO_IS_NONE.includes(reading.full_id))) return KEY_SOURCES.length + 1;
     const known = KEY_SOURCES.indexOf(reading.full_id);
-    return known >= 0 ? known : KEY_SOURCES.length + (reading.value === null ? 1 : 0);
+    return known >= 0 ? known : KEY_SOURCES.length;
   };
   return [...own.values()].sort((a, b) => rank(a) - rank(b)).slice(0, most);
 }
+
+/** Smollama says 0 here for "not available". */
+const ZERO_IS_NONE = ['system:cpu_temp', 'system:cpu_freq'];
 
 const KEY_SOURCES = [
   'dht11:temperature', 'dht11:humidity', 'system:cpu_temp', 'system:mem_percent', 'system:load_avg', 'gpio:17', 'gpio:27',

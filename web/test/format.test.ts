@@ -112,6 +112,14 @@ test('exact_times_name_their_offset', () => {
   assert.match(format.exactTime(Date.parse('2026-11-23T08:00:00.042Z')), /^2026-11-2[2-4] \d\d:\d\d:00\.042 UTC[+-]\d\d:\d\d$/);
 });
 
+test('times_inside_a_sentence_are_the_readers', () => {
+  const then = Date.parse('2026-11-23T08:00:07Z');
+  const sentence = 'silent since 2026-11-23T08:00:07Z (tried 2026-11-23T08:00:07.250Z)';
+  assert.equal(format.localTimes(sentence, then + 60_000), `silent since ${format.clock(then)} (tried ${format.clock(then)})`);
+  assert.equal(format.localTimes('since 2026-11-23T08:00:07Z', then + 5 * 86_400_000), `since ${format.dateTime(then)}`);
+  assert.equal(format.localTimes('2026-99-99T99:99:99Z stays', then), '2026-99-99T99:99:99Z stays');
+});
+
 test('unreadable_times_are_no_times', () => {
   assert.deepEqual([null, undefined, 'yesterday', ''].map(format.parseTime), [null, null, null, null]);
 });

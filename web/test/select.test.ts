@@ -106,6 +106,13 @@ test('old_are_the_values_of_nodes_that_are_not_heard', () => {
     [false, false, true, true, true, true]);
 });
 
+test('key_readings_put_what_is_not_available_last', () => {
+  const machine = after(frame('snapshot', 1, {
+    nodes: [node('m')], readings: [reading('m', 'system:cpu_temp', 0), reading('m', 'system:load_avg', 0), reading('m', 'a:b', 'x')],
+  }));
+  assert.deepEqual(select.keyReadings(machine, 'm', 4).map((one) => one.full_id), ['system:load_avg', 'a:b', 'system:cpu_temp']);
+});
+
 test('key_readings_put_temperatures_before_the_rest', () => {
   assert.deepEqual(select.keyReadings(model, 'pi-2', 1).map((one) => one.full_id), ['system:cpu_temp']);
   assert.deepEqual(select.keyReadings(model, 'gone', 4).map((one) => one.full_id), ['x:text', 'x:none']);

@@ -1,10 +1,9 @@
 // What happened to the nodes, newest first.
 import type { JSX } from 'preact';
-import { cause } from '../format';
 import { idKey } from '../json';
 import { ListHead, Nothing, listKey, useMore } from '../parts/list';
+import { Reason } from '../parts/reason';
 import { NodeName, State } from '../parts/state';
-import { Text } from '../parts/text';
 import { Age, Moment } from '../parts/time';
 import { eventRows } from '../select';
 import { here, model } from '../store';
@@ -37,11 +36,7 @@ function Item({ event }: { event: ClusterEvent }): JSX.Element {
       </div>
       <div class="item-body">
         <p class="change"><State status={event.from} /><span aria-hidden="true">→</span><span class="sr"> became </span><State status={event.to} /></p>
-        <p class="reason">
-          {event.cause && <strong>{cause(event.cause)}</strong>}
-          {event.cause && event.reason && ': '}
-          {event.reason && <Text value={event.reason} />}
-        </p>
+        <Reason code={event.cause} sentence={event.reason} />
       </div>
     </li>
   );

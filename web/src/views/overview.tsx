@@ -1,8 +1,9 @@
 // The first page: how many nodes are how, what they know together, and one card for each, broken ones first.
 import { useState } from 'preact/hooks';
 import type { JSX } from 'preact';
-import { asText, cause, count, plain, shown, via, webLink } from '../format';
+import { asText, count, plain, shown, via, webLink } from '../format';
 import { Nothing, listKey, useMore } from '../parts/list';
+import { Reason } from '../parts/reason';
 import { NodeName, State, StateIcon, oldClass } from '../parts/state';
 import { Text } from '../parts/text';
 import { Age } from '../parts/time';
@@ -85,13 +86,7 @@ function Card({ node }: { node: ClusterNode }): JSX.Element {
         {node.type && <span class="type"><Text value={node.type} /></span>}
         <State status={node.status} />
       </header>
-      {(broken || node.cause) && (
-        <p class="reason">
-          {node.cause && <strong>{cause(node.cause)}</strong>}
-          {node.cause && node.reason && ': '}
-          {node.reason && <Text value={node.reason} />}
-        </p>
-      )}
+      {(broken || node.cause) && <Reason code={node.cause} sentence={node.reason} />}
       <KeyReadings node={node} />
       <Labels labels={node.labels} />
       <footer>
