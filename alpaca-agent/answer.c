@@ -63,6 +63,9 @@ static void judge_complete(enum report_kind kind, const struct answer *answer, s
 void answer_judge(enum report_kind kind, const struct answer *answer, struct answer_verdict *ret_verdict)
 {
     struct answer_verdict verdict = {.worth = ANSWER_FAILED};
+    if (answer->detail) {
+        snprintf(verdict.detail, sizeof verdict.detail, "%s", answer->detail);
+    }
     switch (answer->end) {
     case ANSWER_COMPLETE:
         judge_complete(kind, answer, &verdict);

@@ -28,6 +28,8 @@ struct answer {
     const char *body; /* borrowed; valid for the call it is passed to */
     size_t len;
     uint32_t latency_ms; /* from asking to the end, whatever the end */
+    const char
+        *detail; /* why there is no answer, for the log; one escaped line, borrowed; NULL = nothing to add */
 };
 
 enum answer_worth {

@@ -50,6 +50,7 @@ struct smollama_source {
     bool connected;
     unsigned status;
     struct buf body;
+    char detail[96]; /* what libwebsockets said of a failed connection, escaped; "" = nothing */
 };
 
 /* --- the end of a request --- */
@@ -89,6 +90,7 @@ static void deliver(struct smollama_source *source)
         .body = source->body.len ? source->body.data : "",
         .len = source->body.len,
         .latency_ms = (uint32_t)(clock_now().mono_ms - source->began_ms),
+        .detail = source->detail[0] ? source->detail : NULL,
     };
     /* The callee may ask for the next fetch at once, so the body must outlive the state. */
     struct buf body = source->body;
@@ -160,9 +162,9 @@ static void connect_next(struct smollama_source *source)
 
 static void on_connection_error(struct smollama_source *source, const char *reason, size_t len)
 {
-    char text[LOG_TEXT];
-    log_debug("smollama: %s",
-              log_escape(text, sizeof text, reason ? reason : "no connection", reason ? len : 13));
+    /* Some of its texts count their NUL. */
+    log_escape(source->detail, sizeof source->detail, reason ? reason : "",
+               reason ? strnlen(reason, len) : 0);
     source->wsi = NULL; /* libwebsockets frees it after this callback */
     if (source->state != STATE_ASKING) {
         return;
@@ -306,6 +308,7 @@ void smollama_source_fetch(struct smollama_source *source, enum report_kind kind
     source->address = 0;
     source->connected = false;
     source->status = 0;
+    source->detail[0] = '\0';
     loop_timer_start(source->deadline, source->deadline_ms, 0);
     if (resolver_start(source->resolver)) {
         connect_next(source);

@@ -101,6 +101,18 @@ static void the_ways_to_get_no_answer_have_words(void **state)
     }
 }
 
+static void the_reason_of_a_failed_connection_is_passed_on(void **state)
+{
+    (void)state;
+    struct answer answer = {.end = ANSWER_REFUSED, .body = "", .detail = "certificate expired"};
+    struct answer_verdict verdict;
+    answer_judge(REPORT_READINGS, &answer, &verdict);
+    assert_string_equal(verdict.detail, "certificate expired");
+    answer = (struct answer){.end = ANSWER_BROKEN, .connected = true, .body = ""};
+    answer_judge(REPORT_READINGS, &answer, &verdict);
+    assert_non_null(strstr(verdict.detail, "ended before"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -110,6 +122,7 @@ int main(void)
         cmocka_unit_test(a_missing_feature_is_off_and_no_error),
         cmocka_unit_test(another_503_is_an_error),
         cmocka_unit_test(the_ways_to_get_no_answer_have_words),
+        cmocka_unit_test(the_reason_of_a_failed_connection_is_passed_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
