@@ -166,6 +166,9 @@ bool allow_url(const struct allow *allow, const char *url)
     }
     char host[HOST_MAX];
     bool brackets = authority[0] == '[';
+    if (brackets && !memchr(authority, ']', len)) {
+        return false;
+    }
     memcpy(host, authority + brackets, len - brackets);
     host[len - brackets] = '\0';
     host[strcspn(host, brackets ? "]" : ":")] = '\0';
