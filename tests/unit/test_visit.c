@@ -37,9 +37,9 @@ struct world {
     struct node *node;
     char url[128];
     /* of the server's side; set before anything is asked */
-    const char *prefix; /* of the paths it answers */
-    enum behaviour behaviour[KINDS];
-    const char *stats_body; /* instead of the recorded one */
+    _Atomic(const char *) prefix; /* of the paths it answers */
+    _Atomic enum behaviour behaviour[KINDS];
+    _Atomic(const char *) stats_body; /* instead of the recorded one */
 };
 
 /* --- the node --- */
