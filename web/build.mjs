@@ -34,8 +34,10 @@ async function buildPage() {
   for (const name of ['index.html', 'icon.svg']) copyFileSync(join(here, 'src', name), join(out, name));
   for (const name of readdirSync(out).sort()) {
     const path = join(out, name);
-    console.log(`${name.padEnd(12)} ${String(statSync(path).size).padStart(7)} B  ` +
-      `${String(gzipSync(readFileSync(path)).length).padStart(6)} B gzipped`);
+    console.log(
+      `${name.padEnd(12)} ${String(statSync(path).size).padStart(7)} B  ` +
+        `${String(gzipSync(readFileSync(path)).length).padStart(6)} B gzipped`,
+    );
   }
 }
 

@@ -2,20 +2,31 @@
 import { chromium } from 'playwright-core';
 
 const FLAGS = [
-  '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-  '--disable-component-update', '--disable-sync', '--disable-dev-shm-usage',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--disable-dev-shm-usage',
 ];
 
 export const DESKTOP = { width: 1280, height: 800 };
 export const PHONE = { width: 390, height: 844 };
 
 export function launchBrowser() {
-  return chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', headless: true, args: FLAGS });
+  return chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    headless: true,
+    args: FLAGS,
+  });
 }
 
 /**
- * Opens the dashboard in a profile of its own and collects what must not happen: script errors, dialogs, violations of the
- * Content-Security-Policy. `wrong()` lists them. A refused connection is no error of the page: losing llamad is tested.
+ * Opens the dashboard in a profile of its own and collects what must not happen: script errors, dialogs,
+ * violations of the Content-Security-Policy. `wrong()` lists them. A refused connection is no error of the
+ * page: losing llamad is tested.
  */
 export async function openPage(browser, url, { viewport = DESKTOP, colorScheme = 'light' } = {}) {
   const context = await browser.newContext({ viewport, colorScheme });
@@ -33,10 +44,15 @@ export async function openPage(browser, url, { viewport = DESKTOP, colorScheme =
   });
   await page.addInitScript(() => {
     window.violations = [];
-    document.addEventListener('securitypolicyviolation', (event) => window.violations.push(event.violatedDirective));
+    document.addEventListener('securitypolicyviolation', (event) =>
+      window.violations.push(event.violatedDirective),
+    );
   });
   await page.goto(url);
-  const wrong = async () => [...seen, ...(await page.evaluate(() => window.violations)).map((v) => `CSP: ${v}`)];
+  const wrong = async () => [
+    ...seen,
+    ...(await page.evaluate(() => window.violations)).map((v) => `CSP: ${v}`),
+  ];
   return { page, context, wrong };
 }
 

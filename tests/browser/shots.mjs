@@ -12,12 +12,17 @@ const base = process.argv[2] ?? mock.url;
 mkdirSync(folder, { recursive: true });
 const browser = await launchBrowser();
 try {
-  for (const [size, viewport] of [['1280', DESKTOP], ['390', PHONE]]) {
+  for (const [size, viewport] of [
+    ['1280', DESKTOP],
+    ['390', PHONE],
+  ]) {
     for (const colorScheme of ['light', 'dark']) {
       const { page, context } = await openPage(browser, base, { viewport, colorScheme });
       await live(page);
       for (const view of ['overview', 'readings', 'observations', 'memories', 'events']) {
-        await page.evaluate((hash) => { location.hash = hash; }, `#/${view}`);
+        await page.evaluate((hash) => {
+          location.hash = hash;
+        }, `#/${view}`);
         await page.waitForTimeout(400);
         const path = join(folder, `${view}-${size}-${colorScheme}.png`);
         await page.screenshot({ path, fullPage: view === 'overview' });

@@ -1,8 +1,17 @@
-// Real programs for the browser tests: mosquitto, llamad, alpaca-agent, each on free loopback ports with a folder of its own.
-// BUILD_DIR says where the binaries are (relative to the repository's root; default build/dev).
+// Real programs for the browser tests: mosquitto, llamad, alpaca-agent, each on free loopback ports with a
+// folder of its own. BUILD_DIR says where the binaries are (relative to the repository's root; default
+// build/dev).
 import { spawn, spawnSync } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, openSync, closeSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  closeSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -58,7 +67,13 @@ function listening(port) {
 /** One program, its log in a file. */
 class Program {
   constructor(name, folder, command, args, env = {}) {
-    Object.assign(this, { name, command, args, env: { ...process.env, ...env }, log: join(folder, `${name}.log`) });
+    Object.assign(this, {
+      name,
+      command,
+      args,
+      env: { ...process.env, ...env },
+      log: join(folder, `${name}.log`),
+    });
     this.child = null;
     this.ended = null;
     this.stopping = false;
@@ -78,7 +93,12 @@ class Program {
   }
 
   get alive() {
-    return this.child !== null && this.child.pid !== undefined && this.child.exitCode === null && this.child.signalCode === null;
+    return (
+      this.child !== null &&
+      this.child.pid !== undefined &&
+      this.child.exitCode === null &&
+      this.child.signalCode === null
+    );
   }
 
   async ready(check) {
@@ -101,7 +121,9 @@ class Program {
     if (!this.alive) return [`${this.name} had ended on its own: ${await this.ended}`];
     this.child.kill('SIGTERM');
     let timer;
-    const late = new Promise((done) => { timer = setTimeout(done, STOP_MS, 'late'); });
+    const late = new Promise((done) => {
+      timer = setTimeout(done, STOP_MS, 'late');
+    });
     const how = await Promise.race([this.ended, late]);
     clearTimeout(timer);
     if (how === 'late') {
@@ -144,8 +166,12 @@ export class Stack {
     this.mqttPort = await freePort();
     const path = join(this.folder, 'mosquitto.conf');
     const lines = [
-      `listener ${this.mqttPort} 127.0.0.1`, 'allow_anonymous true', 'persistence false', 'set_tcp_nodelay true',
-      'max_packet_size 1048576', 'max_queued_messages 100000',
+      `listener ${this.mqttPort} 127.0.0.1`,
+      'allow_anonymous true',
+      'persistence false',
+      'set_tcp_nodelay true',
+      'max_packet_size 1048576',
+      'max_queued_messages 100000',
     ];
     if (process.getuid() === 0) lines.push('user root');
     writeFileSync(path, `${lines.join('\n')}\n`);
@@ -161,12 +187,23 @@ export class Stack {
     mkdirSync(state, { recursive: true });
     const sections = {
       mqtt: { broker: '127.0.0.1', port: this.mqttPort },
-      cluster: { aggregation_interval: 2, request_timeout: 2, discovery_method: 'manual', poll_allow: ['127.0.0.0/8'], state_dir: state },
+      cluster: {
+        aggregation_interval: 2,
+        request_timeout: 2,
+        discovery_method: 'manual',
+        poll_allow: ['127.0.0.0/8'],
+        state_dir: state,
+      },
       http: { listen: '127.0.0.1', port: this.httpPort },
       ...config,
     };
     // JSON in flow style is YAML as well.
-    writeFileSync(path, Object.entries(sections).map(([key, value]) => `${key}: ${JSON.stringify(value)}\n`).join(''));
+    writeFileSync(
+      path,
+      Object.entries(sections)
+        .map(([key, value]) => `${key}: ${JSON.stringify(value)}\n`)
+        .join(''),
+    );
     this.llamad = this.add(new Program('llamad', this.folder, LLAMAD, ['-c', path], { LLAMAD_WEB_DIR: WEB }));
     await this.restartLlamad();
   }
@@ -175,7 +212,8 @@ export class Stack {
     this.llamad.start();
     await this.llamad.ready(async () => (await fetch(`${this.url}api/health`)).status === 200);
     await until(
-      async () => (await (await fetch(`${this.url}api/health`)).json()).broker?.state === 'connected', 'llamad has its broker',
+      async () => (await (await fetch(`${this.url}api/health`)).json()).broker?.state === 'connected',
+      'llamad has its broker',
     );
   }
 
@@ -183,10 +221,16 @@ export class Stack {
   async startAgent(node) {
     const path = join(this.folder, `${node}.yaml`);
     const sections = {
-      node: { name: node }, mqtt: { broker: '127.0.0.1', port: this.mqttPort },
+      node: { name: node },
+      mqtt: { broker: '127.0.0.1', port: this.mqttPort },
       alpaca: { source: 'system', heartbeat_interval: 1, readings_interval: 1, stats_interval: 1 },
     };
-    writeFileSync(path, Object.entries(sections).map(([key, value]) => `${key}: ${JSON.stringify(value)}\n`).join(''));
+    writeFileSync(
+      path,
+      Object.entries(sections)
+        .map(([key, value]) => `${key}: ${JSON.stringify(value)}\n`)
+        .join(''),
+    );
     return this.add(new Program(`agent-${node}`, this.folder, AGENT, ['-c', path])).start();
   }
 
@@ -224,74 +268,5 @@ export class Stack {
     if (problems.length > 0) this.printLogs();
     rmSync(this.folder, { recursive: true, force: true });
     if (problems.length > 0) throw new Error(problems.join('; '));
-  }
-}
-
-const now = () => new Date().toISOString();
-const naive = () => now().slice(0, -1);
-
-/** Speaks for one node on MQTT as an agent does. Nodes here keep their clocks in UTC. */
-export class FakeAgent {
-  constructor(stack, node, { type = 'alpaca', intervalS = 60 } = {}) {
-    Object.assign(this, { stack, node, type, intervalS, session: randomBytes(8).toString('hex'), beats: 0, seq: {} });
-  }
-
-  online() {
-    this.stack.publish(`alpaca/${this.node}/status`, JSON.stringify({ state: 'online', session: this.session, at: now() }));
-    this.heartbeat();
-    return this;
-  }
-
-  heartbeat() {
-    this.beats += 1;
-    const snapshots = Object.fromEntries(
-      Object.entries(this.seq).map(([kind, seq]) => [kind, { seq, captured_at: now(), interval_s: 60, error: null }]),
-    );
-    this.stack.publish(`alpaca/${this.node}/health`, JSON.stringify({
-      v: 1, node: this.node, type: this.type, session: this.session, seq: this.beats, at: now(), version: '0.1.0',
-      uptime_s: this.beats, interval_s: this.intervalS, url: null, utc_offset_s: 0, labels: { room: 'test' },
-      source: { kind: 'smollama', node_name: this.node, ok: true, error: null, since: now(), latency_ms: 3 }, snapshots,
-    }));
-  }
-
-  /** `body` is text: it goes out byte for byte. */
-  report(kind, body) {
-    this.seq[kind] = (this.seq[kind] ?? 0) + 1;
-    const head = JSON.stringify({
-      v: 1, node: this.node, kind, session: this.session, seq: this.seq[kind], captured_at: now(), utc_offset_s: 0,
-    });
-    this.stack.publish(`alpaca/${this.node}/${kind}`, `${head.slice(0, -1)},"body":${body}}`);
-    return this;
-  }
-
-  /** `values` by full_id: a value, or `{ value, unit, metadata }`. */
-  readings(values) {
-    const readings = Object.entries(values).map(([full_id, given]) => {
-      const item = typeof given === 'object' && given !== null && 'value' in given ? given : { value: given };
-      return { full_id, value: item.value, unit: item.unit ?? null, timestamp: naive(), metadata: item.metadata ?? null };
-    });
-    return this.report('readings', JSON.stringify({ timestamp: naive(), readings }));
-  }
-
-  observations(list) {
-    const observations = list.map((item, i) => ({
-      id: i + 1, timestamp: naive(), confidence: 0.8, type: 'general', related_sources: null, similarity: null, ...item,
-    }));
-    return this.report('observations', JSON.stringify({ query: '', hours: 0, count: observations.length, observations }));
-  }
-
-  memories(list) {
-    const created_at = naive().replace('T', ' ').slice(0, 19);
-    const memories = list.map((item, i) => ({
-      id: i + 1, confidence: 0.8, times_confirmed: 1, created_at, updated_at: created_at, similarity: 0.5, ...item,
-    }));
-    return this.report('memories', JSON.stringify({ query: '', count: memories.length, memories }));
-  }
-
-  stats(counts) {
-    return this.report('stats', JSON.stringify({
-      node_name: this.node, timestamp: naive(), readings_count: 0, observations_count: 0, memories_count: 0, db_size_mb: 0.1,
-      vector_search_enabled: false, source_types: ['system'], source_count: 1, ...counts,
-    }));
   }
 }

@@ -1,4 +1,5 @@
-// A small cluster made of recorded answers of Smollama nodes, in every state a node can be in, with values that move.
+// A small cluster made of recorded answers of Smollama nodes, in every state a node can be in, with values
+// that move.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -32,42 +33,123 @@ export class Cluster {
       this.node(name, { source: { kind: 'smollama', ok: true, error: null }, ...fields }, now - quietMs);
       this.take(name, read(from, 'readings').readings ?? [], now - quietMs);
       const shift = now - Date.parse('2026-11-23T07:56:40Z') - quietMs;
-      for (const [kind, at] of [['observations', 'timestamp'], ['memories', 'created_at']]) {
+      for (const [kind, at] of [
+        ['observations', 'timestamp'],
+        ['memories', 'created_at'],
+      ]) {
         for (const item of read(from, `${kind}_all`)[kind] ?? []) {
-          this[kind].push({ node: name, at: iso(Date.parse(`${item[at].replace(' ', 'T')}Z`) + shift), ...item });
+          this[kind].push({
+            node: name,
+            at: iso(Date.parse(`${item[at].replace(' ', 'T')}Z`) + shift),
+            ...item,
+          });
         }
       }
       const stats = read(from, 'stats');
       this.byNode[name] = { ...stats, node_name: name };
     };
-    add('attic', 'empty', { type: 'llama', labels: { role: 'master' }, url: 'http://192.168.1.5:8080' }, 1000);
-    add('kitchen', 'kitchen', { type: 'alpaca', labels: { room: 'kitchen', floor: 0 }, url: 'http://192.168.1.10:8080' });
+    add(
+      'attic',
+      'empty',
+      { type: 'llama', labels: { role: 'master' }, url: 'http://192.168.1.5:8080' },
+      1000,
+    );
+    add('kitchen', 'kitchen', {
+      type: 'alpaca',
+      labels: { room: 'kitchen', floor: 0 },
+      url: 'http://192.168.1.10:8080',
+    });
     add('greenhouse', 'noreadings', {
-      type: 'alpaca', status: 'degraded', cause: 'endpoint_error', url: 'http://192.168.1.11:8080',
+      type: 'alpaca',
+      status: 'degraded',
+      cause: 'endpoint_error',
+      url: 'http://192.168.1.11:8080',
       reason: '/api/readings has failed since 07:41:03: HTTP 503 (2 fetches in a row)',
     });
-    add('workshop', 'kitchen', {
-      type: 'alpaca', status: 'unreachable', cause: 'no_answer', via: null, url: 'http://192.168.1.12:8080',
-      reason: 'no heartbeat since 07:12:55, and http://192.168.1.12:8080 refused the connection at 07:56:40',
-    }, 2_650_000);
-    add('pi garage 温度', 'nostore', {
-      type: 'alpaca', status: 'stale', cause: 'late', via: null,
-      reason: 'no heartbeat for 31 s (expected every 10 s); asking over HTTP',
-    }, 31_000);
-    add('cellar', 'empty', {
-      type: 'alpaca', via: 'http', cause: 'agent_down', reason: 'the agent was stopped at 07:50:12; Smollama answers over HTTP',
-      latency_ms: 23.4, url: 'http://192.168.1.14:8080',
-    }, 21_000);
+    add(
+      'workshop',
+      'kitchen',
+      {
+        type: 'alpaca',
+        status: 'unreachable',
+        cause: 'no_answer',
+        via: null,
+        url: 'http://192.168.1.12:8080',
+        reason:
+          'no heartbeat since 07:12:55, and http://192.168.1.12:8080 refused the connection at 07:56:40',
+      },
+      2_650_000,
+    );
+    add(
+      'pi garage 温度',
+      'nostore',
+      {
+        type: 'alpaca',
+        status: 'stale',
+        cause: 'late',
+        via: null,
+        reason: 'no heartbeat for 31 s (expected every 10 s); asking over HTTP',
+      },
+      31_000,
+    );
+    add(
+      'cellar',
+      'empty',
+      {
+        type: 'alpaca',
+        via: 'http',
+        cause: 'agent_down',
+        reason: 'the agent was stopped at 07:50:12; Smollama answers over HTTP',
+        latency_ms: 23.4,
+        url: 'http://192.168.1.14:8080',
+      },
+      21_000,
+    );
     this.edge(fixtures, now);
-    this.node('north-wall', { type: 'alpaca', status: 'unknown', cause: 'starting', via: null, reason: 'just started, nothing heard yet' }, null);
+    this.node(
+      'north-wall',
+      {
+        type: 'alpaca',
+        status: 'unknown',
+        cause: 'starting',
+        via: null,
+        reason: 'just started, nothing heard yet',
+      },
+      null,
+    );
     this.byNode['north-wall'] = null;
-    this.event(now - 2_640_000, 'workshop', 'stale', 'unreachable', 'no_answer', 'no heartbeat since 07:12:55, HTTP refused');
-    this.event(now - 900_000, 'greenhouse', 'online', 'degraded', 'endpoint_error', '/api/readings: HTTP 503');
-    this.event(now - 86_400_000, null, 'online', 'unknown', 'broker_down', 'the broker could not be reached for 41 s');
+    this.event(
+      now - 2_640_000,
+      'workshop',
+      'stale',
+      'unreachable',
+      'no_answer',
+      'no heartbeat since 07:12:55, HTTP refused',
+    );
+    this.event(
+      now - 900_000,
+      'greenhouse',
+      'online',
+      'degraded',
+      'endpoint_error',
+      '/api/readings: HTTP 503',
+    );
+    this.event(
+      now - 86_400_000,
+      null,
+      'online',
+      'unknown',
+      'broker_down',
+      'the broker could not be reached for 41 s',
+    );
   }
 
   edge(fixtures, now) {
-    this.node('edge-types', { type: 'edge', via: 'edge', url: null, source: null, version: null }, now - 9000);
+    this.node(
+      'edge-types',
+      { type: 'edge', via: 'edge', url: null, source: null, version: null },
+      now - 9000,
+    );
     const line = readFileSync(join(fixtures, 'edge', 'edge-types.readings.txt'), 'utf8').split('\n')[0];
     // Numbers beyond a double must reach the page with their digits: they are put back as they stood.
     const digits = /("value": )(\d{16,})/g;
@@ -77,7 +159,11 @@ export class Cluster {
       return `${head}"@${number}@"`;
     });
     const readings = JSON.parse(text).readings.map(({ source, value, unit, ts }) => ({
-      full_id: source ?? 'unknown', value, unit, timestamp: ts, metadata: null,
+      full_id: source ?? 'unknown',
+      value,
+      unit,
+      timestamp: ts,
+      metadata: null,
     }));
     this.take('edge-types', readings, now - 9000);
     this.byNode['edge-types'] = null;
@@ -86,7 +172,11 @@ export class Cluster {
   extra(name, now) {
     this.node(name, { type: 'alpaca' }, now);
     const readings = Array.from({ length: 20 }, (_, i) => ({
-      full_id: `probe:value_${i}`, value: Math.round(Math.random() * 1000) / 10, unit: 'celsius', timestamp: iso(now), metadata: null,
+      full_id: `probe:value_${i}`,
+      value: Math.round(Math.random() * 1000) / 10,
+      unit: 'celsius',
+      timestamp: iso(now),
+      metadata: null,
     }));
     this.take(name, readings, now);
     this.byNode[name] = { node_name: name, readings_count: 20, observations_count: 0, memories_count: 0 };
@@ -94,10 +184,25 @@ export class Cluster {
 
   node(name, fields, seenMs) {
     this.nodes.set(name, {
-      name, type: 'alpaca', url: null, status: 'online', cause: null, reason: null, via: 'mqtt',
-      last_seen: seenMs === null ? null : iso(seenMs), age_s: null, since: iso((seenMs ?? Date.now()) - 60_000),
-      discovered_by: ['mqtt'], version: '0.1.0', uptime_s: 86_400, latency_ms: null, clock_skew_s: null, labels: {},
-      counts: { readings: 0, observations: null, memories: null }, captured_at: seenMs === null ? null : iso(seenMs), ...fields,
+      name,
+      type: 'alpaca',
+      url: null,
+      status: 'online',
+      cause: null,
+      reason: null,
+      via: 'mqtt',
+      last_seen: seenMs === null ? null : iso(seenMs),
+      age_s: null,
+      since: iso((seenMs ?? Date.now()) - 60_000),
+      discovered_by: ['mqtt'],
+      version: '0.1.0',
+      uptime_s: 86_400,
+      latency_ms: null,
+      clock_skew_s: null,
+      labels: {},
+      counts: { readings: 0, observations: null, memories: null },
+      captured_at: seenMs === null ? null : iso(seenMs),
+      ...fields,
     });
   }
 
@@ -116,12 +221,16 @@ export class Cluster {
 
   stats() {
     const nodes = { total: this.nodes.size };
-    for (const state of STATES) nodes[state] = [...this.nodes.values()].filter((node) => node.status === state).length;
+    for (const state of STATES)
+      nodes[state] = [...this.nodes.values()].filter((node) => node.status === state).length;
     const sum = (key) => Object.values(this.byNode).reduce((all, own) => all + (own?.[key] ?? 0), 0);
     let sources = 0;
     for (const own of this.readings.values()) sources += own.size;
     const totals = {
-      readings: sum('readings_count'), observations: sum('observations_count'), memories: sum('memories_count'), sources,
+      readings: sum('readings_count'),
+      observations: sum('observations_count'),
+      memories: sum('memories_count'),
+      sources,
     };
     return { nodes, totals, by_node: this.byNode };
   }
@@ -142,12 +251,18 @@ export class Cluster {
 
   snapshot() {
     return this.frame('snapshot', {
-      nodes: [...this.nodes.values()], readings: this.allReadings(), stats: this.stats(), events: this.events.slice(0, 50),
-      observations: this.newest('observations', null, 200), memories: this.newest('memories', null, 200),
+      nodes: [...this.nodes.values()],
+      readings: this.allReadings(),
+      stats: this.stats(),
+      events: this.events.slice(0, 50),
+      observations: this.newest('observations', null, 200),
+      memories: this.newest('memories', null, 200),
     });
   }
 
-  /** Moves some values of the living nodes on; the delta that tells of it. `only` bounds how many nodes move. */
+  /**
+   * Moves some values of the living nodes on; the delta that tells of it. `only` bounds how many nodes move.
+   */
   step(only = 5) {
     const now = Date.now();
     const alive = [...this.nodes.values()].filter((node) => node.via !== null && node.type !== 'edge');
@@ -156,8 +271,13 @@ export class Cluster {
     for (const node of movers) {
       node.last_seen = node.captured_at = iso(now);
       for (const [id, reading] of this.readings.get(node.name) ?? []) {
-        if (typeof reading.value !== 'number' || reading.unit === 'boolean' || reading.unit === 'count') continue;
-        const moved = { ...reading, at: iso(now), value: Math.round((reading.value + Math.random() * 2 - 0.9) * 10) / 10 };
+        if (typeof reading.value !== 'number' || reading.unit === 'boolean' || reading.unit === 'count')
+          continue;
+        const moved = {
+          ...reading,
+          at: iso(now),
+          value: Math.round((reading.value + Math.random() * 2 - 0.9) * 10) / 10,
+        };
         this.readings.get(node.name).set(id, moved);
         readings.push(moved);
       }
@@ -168,7 +288,13 @@ export class Cluster {
 
   /** One value, set by hand. */
   set(node, fullId, value) {
-    const reading = { ...this.readings.get(node)?.get(fullId), node, full_id: fullId, value, at: iso(Date.now()) };
+    const reading = {
+      ...this.readings.get(node)?.get(fullId),
+      node,
+      full_id: fullId,
+      value,
+      at: iso(Date.now()),
+    };
     this.readings.get(node)?.set(fullId, reading);
     this.revision += 1;
     return this.frame('delta', { readings: [reading] });
@@ -178,7 +304,13 @@ export class Cluster {
   state(name, status, cause, reason) {
     const node = this.nodes.get(name);
     const event = this.event(Date.now(), name, node.status, status, cause, reason);
-    Object.assign(node, { status, cause, reason, via: STATES.indexOf(status) < 2 ? 'mqtt' : null, since: event.at });
+    Object.assign(node, {
+      status,
+      cause,
+      reason,
+      via: STATES.indexOf(status) < 2 ? 'mqtt' : null,
+      since: event.at,
+    });
     this.revision += 1;
     return this.frame('delta', { nodes: [node], events: [event], stats: { ...this.stats(), by_node: {} } });
   }

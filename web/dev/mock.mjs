@@ -1,8 +1,13 @@
-// A stand-in for llamad to develop the page against: serves dist/, answers the cluster API and plays the live feed from
-// recorded fixtures.   node dev/mock.mjs [--port 8091] [--extra-nodes 0] [--pace 1000] [--fixtures DIR] [--still]
-// For tests, POST /mock/<what>: value?node=&source=&value=  state?node=&to=&cause=&reason=  forget?node=
-// down?ms= (cuts all sockets and refuses everything for so long)  silent (sockets stay open and say nothing more)
-// nosocket?ms= (cuts and refuses sockets only)  gap (a delta of another instance)  restart (a new instance)
+// A stand-in for llamad to develop the page against: serves dist/, answers the cluster API and plays the live
+// feed from recorded fixtures.
+//   node dev/mock.mjs [--port 8091] [--extra-nodes 0] [--pace 1000] [--fixtures DIR] [--still]
+// Tests tell it what to do by POST /mock/<what>:
+//   value?node=&source=&value=        state?node=&to=&cause=&reason=        forget?node=
+//   down?ms=      cuts all sockets and refuses everything for so long
+//   nosocket?ms=  cuts and refuses sockets only
+//   silent        leaves the sockets open and says nothing more
+//   gap           a delta of another instance
+//   restart       a new instance
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { dirname, extname, join } from 'node:path';
@@ -11,20 +16,41 @@ import { Cluster } from './cluster.mjs';
 import { accept } from './websocket.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
-const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml' };
+const TYPES = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript',
+  '.css': 'text/css',
+  '.svg': 'image/svg+xml',
+};
 const FILES = ['index.html', 'app.js', 'style.css', 'icon.svg'];
 const HEADERS = {
-  'Content-Security-Policy': "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
+  'Content-Security-Policy':
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
   'X-Content-Type-Options': 'nosniff',
   'Cache-Control': 'no-cache',
 };
 
 /** Starts the mock on a port (0: any free one); resolves to `{ url, close() }`. */
-export function startMock({ port = 0, extra = 0, pace = 1000, still = false, fixtures, dist = join(here, '..', 'dist') } = {}) {
+export function startMock({
+  port = 0,
+  extra = 0,
+  pace = 1000,
+  still = false,
+  fixtures,
+  dist = join(here, '..', 'dist'),
+} = {}) {
   const folder = fixtures ?? join(here, '..', '..', 'tests', 'fixtures', 'smollama');
-  const mock = { cluster: new Cluster(folder, { extra }), sessions: new Set(), downUntil: 0, noSocketUntil: 0, silent: false };
-  const server = createServer((request, response) => answer(mock, dist, () => new Cluster(folder, { extra }), request, response));
+  const mock = {
+    cluster: new Cluster(folder, { extra }),
+    sessions: new Set(),
+    downUntil: 0,
+    noSocketUntil: 0,
+    silent: false,
+  };
+  const server = createServer((request, response) =>
+    answer(mock, dist, () => new Cluster(folder, { extra }), request, response),
+  );
   server.on('connection', (socket) => {
     if (Date.now() < mock.downUntil) socket.destroy();
   });
@@ -38,7 +64,9 @@ export function startMock({ port = 0, extra = 0, pace = 1000, still = false, fix
     session.send(mock.cluster.text(mock.cluster.snapshot()));
     return undefined;
   });
-  const timer = still ? null : setInterval(() => broadcast(mock, mock.cluster.step(Math.max(5, extra / 5))), pace);
+  const timer = still
+    ? null
+    : setInterval(() => broadcast(mock, mock.cluster.step(Math.max(5, extra / 5))), pace);
   return new Promise((resolve, reject) => {
     server.on('error', reject);
     server.listen(port, '127.0.0.1', () => {
@@ -75,7 +103,8 @@ function answer(mock, dist, renew, request, response) {
     control(mock, renew, url.pathname.slice(6), url.searchParams);
     return sendJson(200, {});
   }
-  if (request.method === 'POST' && /^\/api\/cluster\/nodes\/[^/]+\/refresh$/.test(url.pathname)) return sendJson(202, {});
+  if (request.method === 'POST' && /^\/api\/cluster\/nodes\/[^/]+\/refresh$/.test(url.pathname))
+    return sendJson(202, {});
   const body = api(mock.cluster, url);
   if (body === null) return sendJson(404, { error: { code: 'not_found', message: 'no such address' } });
   return sendJson(200, { timestamp: new Date().toISOString(), ...body });
@@ -107,8 +136,10 @@ function api(cluster, url) {
 
 function control(mock, renew, what, params) {
   const get = (key) => params.get(key);
-  if (what === 'value') broadcast(mock, mock.cluster.set(get('node'), get('source'), JSON.parse(get('value'))));
-  if (what === 'state') broadcast(mock, mock.cluster.state(get('node'), get('to'), get('cause'), get('reason')));
+  if (what === 'value')
+    broadcast(mock, mock.cluster.set(get('node'), get('source'), JSON.parse(get('value'))));
+  if (what === 'state')
+    broadcast(mock, mock.cluster.state(get('node'), get('to'), get('cause'), get('reason')));
   if (what === 'forget') broadcast(mock, mock.cluster.forget(get('node')));
   if (what === 'gap') broadcast(mock, { ...mock.cluster.step(), instance: 'another' });
   if (what === 'silent') mock.silent = true;
@@ -116,7 +147,8 @@ function control(mock, renew, what, params) {
   const until = Date.now() + Number(get('ms') ?? 0);
   if (what === 'down') mock.downUntil = until;
   if (what === 'nosocket') mock.noSocketUntil = until;
-  if (['restart', 'down', 'nosocket'].includes(what)) for (const session of mock.sessions) session.close(1001);
+  if (['restart', 'down', 'nosocket'].includes(what))
+    for (const session of mock.sessions) session.close(1001);
 }
 
 function option(name, otherwise) {

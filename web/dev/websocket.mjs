@@ -1,4 +1,5 @@
-// The server half of a WebSocket, as much of RFC 6455 as a mock needs: text frames out; close and ping understood.
+// The server half of a WebSocket, as much of RFC 6455 as a mock needs: text frames out; close and ping
+// understood.
 import { createHash } from 'node:crypto';
 
 /** Answers an upgrade. Returns `{ send(text), close(code), destroy(), onclose }`, or null if it was none. */
@@ -10,7 +11,8 @@ export function accept(request, socket) {
   }
   const token = createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
   socket.write(
-    `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${token}\r\n\r\n`,
+    'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
+      `Sec-WebSocket-Accept: ${token}\r\n\r\n`,
   );
   socket.setNoDelay(true);
   const session = {

@@ -1,5 +1,6 @@
-// Keeps the model fed. Owns the one live socket: connects, watches it, backs off with jitter when it is lost, and until
-// it is back asks the cluster API every few seconds instead. Everything it touches comes in through `Ports`.
+// Keeps the model fed. Owns the one live socket: connects, watches it, backs off with jitter when it is lost,
+// and until it is back asks the cluster API every few seconds instead. Everything it touches comes in through
+// `Ports`.
 import { isFrame } from './wire';
 import type { ClusterNode, Frame, Memory, Observation, Polled } from './wire';
 import { follows } from './state';
@@ -14,7 +15,10 @@ export interface Socket {
 
 /** An HTTP answer that is no good: `status` 0 means that none came. */
 export class HttpError extends Error {
-  constructor(readonly status: number, message: string) {
+  constructor(
+    readonly status: number,
+    message: string,
+  ) {
     super(message);
   }
 }
@@ -30,7 +34,8 @@ export interface Ports {
   cancel(timer: unknown): void;
 }
 
-export type Polling = { state: 'waiting' } | { state: 'ok'; at: number } | { state: 'failed'; status: number; error: string };
+export type Polling =
+  { state: 'waiting' } | { state: 'ok'; at: number } | { state: 'failed'; status: number; error: string };
 
 export type Connection =
   | { phase: 'connecting' }
@@ -83,7 +88,10 @@ export class Feed {
   private polls: AbortController | null = null;
   private readonly timers = new Map<'connect' | 'retry' | 'silence' | 'poll', unknown>();
 
-  constructor(private readonly ports: Ports, private readonly sink: Sink) {}
+  constructor(
+    private readonly ports: Ports,
+    private readonly sink: Sink,
+  ) {}
 
   start(): void {
     this.stopped = false;
@@ -134,10 +142,13 @@ export class Feed {
 
   private timer(name: 'connect' | 'retry' | 'silence' | 'poll', ms: number, run: () => void): void {
     this.clear(name);
-    this.timers.set(name, this.ports.after(ms, () => {
-      this.timers.delete(name);
-      run();
-    }));
+    this.timers.set(
+      name,
+      this.ports.after(ms, () => {
+        this.timers.delete(name);
+        run();
+      }),
+    );
   }
 
   private clear(name: 'connect' | 'retry' | 'silence' | 'poll'): void {
@@ -226,9 +237,12 @@ export class Feed {
     if (this.polls === null && (before === null || !this.timers.has('poll'))) void this.poll();
   }
 
-  // ---- silence --------------------------------------------------------------------------------------------------------
+  // ---- silence --------------------------------------------------------------------------------------------
 
-  /** A browser does not show pings, and a quiet cluster sends nothing: only the API tells a dead socket from a quiet one. */
+  /**
+   * A browser does not show pings, and a quiet cluster sends nothing: only the API tells a dead socket from a
+   * quiet one.
+   */
   private async check(): Promise<void> {
     const socket = this.socket;
     const heardAt = this.lastFrame;
@@ -252,7 +266,7 @@ export class Feed {
     });
   }
 
-  // ---- polling --------------------------------------------------------------------------------------------------------
+  // ---- polling --------------------------------------------------------------------------------------------
 
   private stopPolling(): void {
     this.clear('poll');
@@ -276,9 +290,10 @@ export class Feed {
     } catch (error) {
       if (this.polls !== abort) return;
       abort.abort();
-      polling = error instanceof HttpError
-        ? { state: 'failed', status: error.status, error: error.message }
-        : { state: 'failed', status: 0, error: String(error) };
+      polling =
+        error instanceof HttpError
+          ? { state: 'failed', status: error.status, error: error.message }
+          : { state: 'failed', status: 0, error: String(error) };
     } finally {
       this.ports.cancel(timeout);
     }
@@ -322,7 +337,11 @@ export class Feed {
   }
 
   /** A node that was forgotten meanwhile has no items; that is no reason to do without the others. */
-  private async ownItems(kind: 'observations' | 'memories', node: string, signal: AbortSignal): Promise<unknown> {
+  private async ownItems(
+    kind: 'observations' | 'memories',
+    node: string,
+    signal: AbortSignal,
+  ): Promise<unknown> {
     try {
       return await this.ports.get(itemsPath(kind, node), signal);
     } catch (error) {
@@ -337,17 +356,23 @@ function itemsPath(kind: 'observations' | 'memories', node: string | null): stri
 }
 
 function listOf<T>(answer: unknown, key: string): T[] {
-  const list = typeof answer === 'object' && answer !== null ? (answer as Record<string, unknown>)[key] : undefined;
+  const list =
+    typeof answer === 'object' && answer !== null ? (answer as Record<string, unknown>)[key] : undefined;
   if (!Array.isArray(list)) throw new HttpError(200, `the answer has no ${key}`);
   return list as T[];
 }
 
 /** Over HTTP a node's `captured_at` may come with the readings only. */
 function withCapturedAt(nodes: Polled['nodes'], readings: unknown): Polled['nodes'] {
-  const said = new Map(Object.entries((readings as { nodes?: Record<string, { captured_at?: string | null }> }).nodes ?? {}));
+  const said = new Map(
+    Object.entries((readings as { nodes?: Record<string, { captured_at?: string | null }> }).nodes ?? {}),
+  );
   return {
     ...nodes,
-    nodes: nodes.nodes.map((node) => ({ ...node, captured_at: node.captured_at ?? said.get(node.name)?.captured_at ?? null })),
+    nodes: nodes.nodes.map((node) => ({
+      ...node,
+      captured_at: node.captured_at ?? said.get(node.name)?.captured_at ?? null,
+    })),
   };
 }
 
@@ -356,6 +381,11 @@ function differ(known: ReadonlyMap<string, ClusterNode>, now: readonly ClusterNo
   if (known.size !== now.length) return true;
   return now.some((node) => {
     const old = known.get(node.name);
-    return old === undefined || old.status !== node.status || old.since !== node.since || old.last_seen !== node.last_seen;
+    return (
+      old === undefined ||
+      old.status !== node.status ||
+      old.since !== node.since ||
+      old.last_seen !== node.last_seen
+    );
   });
 }

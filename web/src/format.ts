@@ -1,31 +1,55 @@
-// How things are written for people: pure functions from what a node sent to text. Nothing here trusts its input.
+// How things are written for people: pure functions from what a node sent to text. Nothing here trusts its
+// input.
 import { ExactNumber } from './json';
 
-// ---- text -----------------------------------------------------------------------------------------------------------
+// ---- text -------------------------------------------------------------------------------------------------
 
-/** A piece of a text: shown as it is, or (`mark`) a sign for a character that would not show or would mislead. */
+/**
+ * A piece of a text: shown as it is, or (`mark`) a sign for a character that would not show or would mislead.
+ */
 export interface Piece {
   text: string;
   mark?: string;
 }
 
-// Controls, C1, soft hyphen, Arabic letter mark, zero-width and bidi characters, separators, BOM, annotation signs, lone
-// surrogates, tags. Not in it: zero-width (non-)joiner, which emoji and Persian need. With `u` a pair is one character.
-const UNSAFE =
-  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\u{e0000}-\u{e007f}]/u;
-const UNSAFE_ALL = new RegExp(UNSAFE.source, 'gu');
+// Controls, C1, soft hyphen, Arabic letter mark, zero-width and bidi characters, separators, BOM, annotation
+// signs, lone surrogates, tags. Not in it: zero-width (non-)joiner, which emoji and Persian need. With `u` a
+// pair is one character.
+const UNSAFE_SET =
+  '\\u0000-\\u001f\\u007f-\\u009f\\u00ad\\u061c\\u180e\\u200b\\u200e\\u200f\\u2028-\\u202e\\u2060-\\u206f' +
+  '\\ufeff\\ufff9-\\ufffb\\ud800-\\udfff\\u{e0000}-\\u{e007f}';
+const UNSAFE = new RegExp(`[${UNSAFE_SET}]`, 'u');
+const UNSAFE_ALL = new RegExp(`[${UNSAFE_SET}]`, 'gu');
 
 /** The usual short names: not every font has the control pictures. */
-const C0 =
-  'NUL SOH STX ETX EOT ENQ ACK BEL BS TAB LF VT FF CR SO SI DLE DC1 DC2 DC3 DC4 NAK SYN ETB CAN EM SUB ESC FS GS RS US'.split(' ');
+const C0 = (
+  'NUL SOH STX ETX EOT ENQ ACK BEL BS TAB LF VT FF CR SO SI ' +
+  'DLE DC1 DC2 DC3 DC4 NAK SYN ETB CAN EM SUB ESC FS GS RS US'
+).split(' ');
 
 const NAMES: Readonly<Record<number, string>> = {
-  0x00: 'null', 0x08: 'backspace', 0x09: 'tab', 0x0a: 'line feed', 0x0d: 'carriage return', 0x1b: 'escape', 0x7f: 'delete',
-  0x200b: 'zero-width space', 0x200e: 'left-to-right mark', 0x200f: 'right-to-left mark',
-  0x202a: 'left-to-right embedding', 0x202b: 'right-to-left embedding', 0x202c: 'pop directional formatting',
-  0x202d: 'left-to-right override', 0x202e: 'right-to-left override', 0x2066: 'left-to-right isolate',
-  0x2067: 'right-to-left isolate', 0x2068: 'first strong isolate', 0x2069: 'pop directional isolate',
-  0x2028: 'line separator', 0x2029: 'paragraph separator', 0xfeff: 'byte order mark',
+  0x00: 'null',
+  0x08: 'backspace',
+  0x09: 'tab',
+  0x0a: 'line feed',
+  0x0d: 'carriage return',
+  0x1b: 'escape',
+  0x7f: 'delete',
+  0x200b: 'zero-width space',
+  0x200e: 'left-to-right mark',
+  0x200f: 'right-to-left mark',
+  0x202a: 'left-to-right embedding',
+  0x202b: 'right-to-left embedding',
+  0x202c: 'pop directional formatting',
+  0x202d: 'left-to-right override',
+  0x202e: 'right-to-left override',
+  0x2066: 'left-to-right isolate',
+  0x2067: 'right-to-left isolate',
+  0x2068: 'first strong isolate',
+  0x2069: 'pop directional isolate',
+  0x2028: 'line separator',
+  0x2029: 'paragraph separator',
+  0xfeff: 'byte order mark',
 };
 
 /** The visible sign for one unsafe character: its short name, else its number. */
@@ -38,7 +62,9 @@ function codePoint(code: number): string {
   return `U+${code.toString(16).toUpperCase().padStart(4, '0')}`;
 }
 
-/** Splits a text so that nothing in it can hide or reorder what is shown. `lines` keeps line breaks and tabs. */
+/**
+ * Splits a text so that nothing in it can hide or reorder what is shown. `lines` keeps line breaks and tabs.
+ */
 export function pieces(text: string, lines = false): Piece[] {
   const source = lines ? text.replace(/\r\n?/g, '\n') : text;
   if (!UNSAFE.test(source)) return [{ text: source }];
@@ -77,16 +103,36 @@ export function json(value: unknown): string {
   if (value instanceof ExactNumber) return value.source;
   if (Array.isArray(value)) return `[${value.map(json).join(', ')}]`;
   if (typeof value === 'object' && value !== null) {
-    return `{${Object.entries(value).map(([key, item]) => `${JSON.stringify(key)}: ${json(item)}`).join(', ')}}`;
+    return `{${Object.entries(value)
+      .map(([key, item]) => `${JSON.stringify(key)}: ${json(item)}`)
+      .join(', ')}}`;
   }
   return JSON.stringify(value) ?? '';
 }
 
-// ---- values and units -------------------------------------------------------------------------------------------------
+// ---- values and units -------------------------------------------------------------------------------------
 
 const UNITS: Readonly<Record<string, string>> = {
-  celsius: '°C', fahrenheit: '°F', kelvin: 'K', percent: '%', mhz: 'MHz', ghz: 'GHz', hz: 'Hz', kb: 'KB', mb: 'MB', gb: 'GB',
-  volt: 'V', volts: 'V', watt: 'W', watts: 'W', hpa: 'hPa', lux: 'lx', seconds: 's', load: '', count: '', boolean: '',
+  celsius: '°C',
+  fahrenheit: '°F',
+  kelvin: 'K',
+  percent: '%',
+  mhz: 'MHz',
+  ghz: 'GHz',
+  hz: 'Hz',
+  kb: 'KB',
+  mb: 'MB',
+  gb: 'GB',
+  volt: 'V',
+  volts: 'V',
+  watt: 'W',
+  watts: 'W',
+  hpa: 'hPa',
+  lux: 'lx',
+  seconds: 's',
+  load: '',
+  count: '',
+  boolean: '',
 };
 
 /** The unit as people write it; unknown ones as the node wrote them. */
@@ -112,10 +158,17 @@ export interface Shown {
 export function shown(value: unknown, rawUnit: unknown): Shown {
   const label = unit(rawUnit);
   if (value === null || value === undefined) return { kind: 'none', text: 'no value', unit: '' };
-  if (typeof value === 'boolean') return { kind: 'switch', on: value, text: value ? 'on' : 'off', unit: label, exact: String(value) };
+  if (typeof value === 'boolean')
+    return { kind: 'switch', on: value, text: value ? 'on' : 'off', unit: label, exact: String(value) };
   if (typeof value === 'number') {
     if (asText(rawUnit).toLowerCase() === 'boolean' && (value === 0 || value === 1)) {
-      return { kind: 'switch', on: value === 1, text: value === 1 ? 'on' : 'off', unit: '', exact: String(value) };
+      return {
+        kind: 'switch',
+        on: value === 1,
+        text: value === 1 ? 'on' : 'off',
+        unit: '',
+        exact: String(value),
+      };
     }
     const text = number(value);
     return text === String(value)
@@ -155,7 +208,7 @@ export function related(value: unknown): string[] {
   return [asText(value)];
 }
 
-// ---- time -------------------------------------------------------------------------------------------------------------
+// ---- time -------------------------------------------------------------------------------------------------
 
 /** "now", "12 s", "3 min", "2 h 5 min", "4 d 3 h". Negative (a clock that is ahead): "2 min ahead". */
 export function duration(ms: number): string {
@@ -192,11 +245,15 @@ export function clock(ms: number): string {
 /** For titles: local time with offset, so that nobody has to guess. */
 export function exactTime(ms: number): string {
   const offset = -new Date(ms).getTimezoneOffset();
-  const zone = `UTC${offset < 0 ? '-' : '+'}${two(Math.floor(Math.abs(offset) / 60))}:${two(Math.abs(offset) % 60)}`;
+  const minutes = Math.abs(offset);
+  const zone = `UTC${offset < 0 ? '-' : '+'}${two(Math.floor(minutes / 60))}:${two(minutes % 60)}`;
   return `${dateTime(ms)}.${String(new Date(ms).getMilliseconds()).padStart(3, '0')} ${zone}`;
 }
 
-/** A sentence of llamad's with its UTC times as the reader's clock shows them; the date only where it is not today's. */
+/**
+ * A sentence of llamad's with its UTC times as the reader's clock shows them; the date only where it is not
+ * today's.
+ */
 export function localTimes(sentence: string, nowMs: number): string {
   return sentence.replace(/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g, (text) => {
     const ms = parseTime(text);
@@ -212,13 +269,25 @@ export function parseTime(text: string | null | undefined): number | null {
   return Number.isNaN(ms) ? null : ms;
 }
 
-// ---- words ------------------------------------------------------------------------------------------------------------
+// ---- words ------------------------------------------------------------------------------------------------
 
 const CAUSES: Readonly<Record<string, string>> = {
-  broker_down: 'broker down', starting: 'starting', duplicate_name: 'two agents with this name',
-  smollama_down: 'Smollama down', smollama_error: 'Smollama in error', endpoint_error: 'an endpoint fails',
-  frozen: 'readings frozen', clock_skew: 'clock off', agent_down: 'agent down', stopped: 'stopped', no_answer: 'no answer',
-  will: 'connection lost', late: 'late', no_heartbeat: 'no heartbeat', never_seen: 'never seen', no_message: 'no message',
+  broker_down: 'broker down',
+  starting: 'starting',
+  duplicate_name: 'two agents with this name',
+  smollama_down: 'Smollama down',
+  smollama_error: 'Smollama in error',
+  endpoint_error: 'an endpoint fails',
+  frozen: 'readings frozen',
+  clock_skew: 'clock off',
+  agent_down: 'agent down',
+  stopped: 'stopped',
+  no_answer: 'no answer',
+  will: 'connection lost',
+  late: 'late',
+  no_heartbeat: 'no heartbeat',
+  never_seen: 'never seen',
+  no_message: 'no message',
   own_clock: 'our own clock off',
 };
 

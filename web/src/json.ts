@@ -1,5 +1,6 @@
-// JSON whose numbers keep the digits that the node wrote. JSON.parse rounds to a double, so 9007199254740993 would be
-// shown as ...992. Browsers that hand the reviver the source text (2023 on) keep the digits; the others show the double.
+// JSON whose numbers keep the digits that the node wrote. JSON.parse rounds to a double, so 9007199254740993
+// would be shown as ...992. Browsers that hand the reviver the source text (2023 on) keep the digits; the
+// others show the double.
 
 /** A number that a double cannot hold, as it was written. */
 export class ExactNumber {
@@ -28,17 +29,27 @@ const keepDigits: Reviver = (_key, value, context) => {
 /** `5e-324`, `1.50` and `1E3` are the same double in another dress; `9007199254740993` is not. */
 function losesDigits(value: number, source: string): boolean {
   if (!Number.isFinite(value)) return true;
-  const digits = source.replace(/[eE].*$/, '').replace(/[-.]/g, '').replace(/^0+/, '').replace(/0+$/, '');
+  const digits = source
+    .replace(/[eE].*$/, '')
+    .replace(/[-.]/g, '')
+    .replace(/^0+/, '')
+    .replace(/0+$/, '');
   if (digits.length > 17) return true;
   return digits.length > 15 && significant(value) !== digits;
 }
 
 function significant(value: number): string {
-  return String(value).replace(/[eE].*$/, '').replace(/[-.]/g, '').replace(/^0+/, '').replace(/0+$/, '');
+  return String(value)
+    .replace(/[eE].*$/, '')
+    .replace(/[-.]/g, '')
+    .replace(/^0+/, '')
+    .replace(/0+$/, '');
 }
 
 export function parseJson(text: string): unknown {
-  return SUSPICIOUS.test(text) ? JSON.parse(text, keepDigits as (key: string, value: unknown) => unknown) : JSON.parse(text);
+  return SUSPICIOUS.test(text)
+    ? JSON.parse(text, keepDigits as (key: string, value: unknown) => unknown)
+    : JSON.parse(text);
 }
 
 /** A stable key of an item's id, which may be a number or a string. */

@@ -1,4 +1,5 @@
-// What the page shows, kept in the address (after the #) so that it can be bookmarked, shared and gone back to.
+// What the page shows, kept in the address (after the #) so that it can be bookmarked, shared and gone back
+// to.
 
 export const VIEWS = ['overview', 'readings', 'observations', 'memories', 'events'] as const;
 export type View = (typeof VIEWS)[number];

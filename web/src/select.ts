@@ -58,7 +58,10 @@ export function nodeNames(model: Model): string[] {
 }
 
 function matcher(query: string): (texts: readonly string[]) => boolean {
-  const words = query.toLowerCase().split(/\s+/).filter((word) => word !== '');
+  const words = query
+    .toLowerCase()
+    .split(/\s+/)
+    .filter((word) => word !== '');
   return (texts) => {
     if (words.length === 0) return true;
     const all = texts.join('\n').toLowerCase();
@@ -68,7 +71,9 @@ function matcher(query: string): (texts: readonly string[]) => boolean {
 
 function label(reading: Reading): string {
   const metadata = reading.metadata;
-  return typeof metadata === 'object' && metadata !== null ? asText((metadata as Record<string, unknown>)['name']) : '';
+  return typeof metadata === 'object' && metadata !== null
+    ? asText((metadata as Record<string, unknown>)['name'])
+    : '';
 }
 
 /** The name a node gives to a source, such as `door_switch` for `gpio:27`; '' if it gives none. */
@@ -128,7 +133,10 @@ export function compareValues(a: unknown, b: unknown): number {
 }
 
 function items<T extends { node: string; id: unknown }>(
-  model: Model, all: Iterable<T>, filter: Filter, texts: (item: T) => string[],
+  model: Model,
+  all: Iterable<T>,
+  filter: Filter,
+  texts: (item: T) => string[],
 ): ItemRow<T>[] {
   const matches = matcher(filter.query);
   const rows: ItemRow<T>[] = [];
@@ -143,7 +151,11 @@ function items<T extends { node: string; id: unknown }>(
 
 /** Newest first; unreadable times last. */
 export function observationRows(model: Model, filter: Filter): ItemRow<Observation>[] {
-  const texts = (item: Observation): string[] => [asText(item.text), asText(item.type), ...related(item.related_sources)];
+  const texts = (item: Observation): string[] => [
+    asText(item.text),
+    asText(item.type),
+    ...related(item.related_sources),
+  ];
   return items(model, model.observations.values(), filter, texts).sort(
     (a, b) => compareTimes(b.item.at, a.item.at) || compareNames(a.key, b.key),
   );
@@ -151,9 +163,11 @@ export function observationRows(model: Model, filter: Filter): ItemRow<Observati
 
 /** Most confirmed first, then newest. */
 export function memoryRows(model: Model, filter: Filter): ItemRow<Memory>[] {
-  const times = (memory: Memory): number => (typeof memory.times_confirmed === 'number' ? memory.times_confirmed : 0);
+  const times = (memory: Memory): number =>
+    typeof memory.times_confirmed === 'number' ? memory.times_confirmed : 0;
   return items(model, model.memories.values(), filter, (item) => [asText(item.text)]).sort(
-    (a, b) => times(b.item) - times(a.item) || compareTimes(b.item.at, a.item.at) || compareNames(a.key, b.key),
+    (a, b) =>
+      times(b.item) - times(a.item) || compareTimes(b.item.at, a.item.at) || compareNames(a.key, b.key),
   );
 }
 
@@ -163,7 +177,13 @@ export function eventRows(model: Model, filter: Filter): ClusterEvent[] {
   return model.events.filter(
     (event) =>
       (filter.node === null || event.node === null || event.node === filter.node) &&
-      matches([event.node ?? 'cluster', event.from ?? '', event.to ?? '', event.cause ?? '', event.reason ?? '']),
+      matches([
+        event.node ?? 'cluster',
+        event.from ?? '',
+        event.to ?? '',
+        event.cause ?? '',
+        event.reason ?? '',
+      ]),
   );
 }
 
@@ -196,7 +216,9 @@ export function breakdown(model: Model): Sums[] {
   });
 }
 
-/** How many readings are here, of all nodes together: counted, as it changes more often than `stats` is sent. */
+/**
+ * How many readings are here, of all nodes together: counted, as it changes more often than `stats` is sent.
+ */
 export function sources(model: Model): number {
   let sum = 0;
   for (const own of model.readings.values()) sum += own.size;
@@ -208,7 +230,8 @@ export function keyReadings(model: Model, name: string, most: number): Reading[]
   const own = model.readings.get(name);
   if (own === undefined) return [];
   const rank = (reading: Reading): number => {
-    if (reading.value === null || (reading.value === 0 && ZERO_IS_NONE.includes(reading.full_id))) return KEY_SOURCES.length + 1;
+    if (reading.value === null || (reading.value === 0 && ZERO_IS_NONE.includes(reading.full_id)))
+      return KEY_SOURCES.length + 1;
     const known = KEY_SOURCES.indexOf(reading.full_id);
     return known >= 0 ? known : KEY_SOURCES.length;
   };
@@ -219,5 +242,11 @@ export function keyReadings(model: Model, name: string, most: number): Reading[]
 const ZERO_IS_NONE = ['system:cpu_temp', 'system:cpu_freq'];
 
 const KEY_SOURCES = [
-  'dht11:temperature', 'dht11:humidity', 'system:cpu_temp', 'system:mem_percent', 'system:load_avg', 'gpio:17', 'gpio:27',
+  'dht11:temperature',
+  'dht11:humidity',
+  'system:cpu_temp',
+  'system:mem_percent',
+  'system:load_avg',
+  'gpio:17',
+  'gpio:27',
 ];

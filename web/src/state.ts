@@ -1,8 +1,16 @@
-// The page's picture of the cluster, and the pure function that moves it on: `reduce(model, action)`. No clock, no
-// network. What did not change keeps its identity, so that views can compare by reference.
+// The page's picture of the cluster, and the pure function that moves it on: `reduce(model, action)`. No
+// clock, no network. What did not change keeps its identity, so that views can compare by reference.
 import { idKey } from './json';
 import type {
-  ClusterEvent, ClusterNode, Frame, Memory, Observation, Polled, Reading, Removed, Stats,
+  ClusterEvent,
+  ClusterNode,
+  Frame,
+  Memory,
+  Observation,
+  Polled,
+  Reading,
+  Removed,
+  Stats,
 } from './wire';
 
 export interface Model {
@@ -55,7 +63,10 @@ export function itemKey(item: { node: string; id: unknown }): string {
   return `${item.node}\u0000${idKey(item.id)}`;
 }
 
-/** A delta can only be laid on the snapshot of the same llamad, and only if it is newer than what was seen last. */
+/**
+ * A delta can only be laid on the snapshot of the same llamad, and only if it is newer than what was seen
+ * last.
+ */
 export function follows(seen: { instance: string; revision: number } | null, frame: Frame): boolean {
   if (frame.type === 'snapshot') return true;
   return seen !== null && seen.instance === frame.instance && frame.revision > seen.revision;
@@ -138,7 +149,11 @@ function byNode(readings: readonly Reading[]): Map<string, Map<string, Reading>>
 
 // Removals go first: a node that was forgotten and came back within one delta is in both lists, and is there.
 
-function mergeNodes(old: Model['nodes'], changed: readonly ClusterNode[], gone: readonly string[]): Model['nodes'] {
+function mergeNodes(
+  old: Model['nodes'],
+  changed: readonly ClusterNode[],
+  gone: readonly string[],
+): Model['nodes'] {
   if (changed.length === 0 && gone.length === 0) return old;
   const nodes = new Map(old);
   for (const name of gone) nodes.delete(name);
@@ -146,7 +161,11 @@ function mergeNodes(old: Model['nodes'], changed: readonly ClusterNode[], gone: 
   return nodes;
 }
 
-function mergeReadings(old: Model['readings'], changed: readonly Reading[], removed: Removed): Model['readings'] {
+function mergeReadings(
+  old: Model['readings'],
+  changed: readonly Reading[],
+  removed: Removed,
+): Model['readings'] {
   const singles = removed.readings ?? [];
   const gone = removed.nodes ?? [];
   if (changed.length === 0 && singles.length === 0 && gone.length === 0) return old;
@@ -168,8 +187,10 @@ function mergeReadings(old: Model['readings'], changed: readonly Reading[], remo
 }
 
 function mergeItems<T extends { node: string; id: unknown; at: string | null }>(
-  old: ReadonlyMap<string, T>, changed: readonly T[],
-  removed: readonly [string, unknown][] = [], gone: readonly string[] = [],
+  old: ReadonlyMap<string, T>,
+  changed: readonly T[],
+  removed: readonly [string, unknown][] = [],
+  gone: readonly string[] = [],
 ): ReadonlyMap<string, T> {
   if (changed.length === 0 && removed.length === 0 && gone.length === 0) return old;
   const items = new Map(old);
@@ -206,7 +227,11 @@ function compareIds(a: unknown, b: unknown): number {
   return typeof a === 'number' && typeof b === 'number' ? a - b : 0;
 }
 
-function mergeStats(old: ClusterStats, change: Partial<Stats> | undefined, gone: readonly string[]): ClusterStats {
+function mergeStats(
+  old: ClusterStats,
+  change: Partial<Stats> | undefined,
+  gone: readonly string[],
+): ClusterStats {
   if (change === undefined && gone.length === 0) return old;
   const byNodeStats = new Map(old.by_node);
   for (const name of gone) byNodeStats.delete(name);

@@ -1,4 +1,5 @@
-// The page's signals: the model, the connection, the route, the time. Views read them; only this file writes them.
+// The page's signals: the model, the connection, the route, the time. Views read them; only this file writes
+// them.
 import { computed, signal } from '@preact/signals';
 import { Feed } from './feed';
 import type { Connection } from './feed';
@@ -30,7 +31,8 @@ export const outdated = computed(() => {
   return state.polling.state !== 'ok';
 });
 
-// Frames are reduced as they come and painted together: in a hidden tab no frame is painted, and it stays cheap.
+// Frames are reduced as they come and painted together: in a hidden tab no frame is painted, and it stays
+// cheap.
 let newest: Model = emptyModel;
 let paintedAt = 0;
 let painting = false;
@@ -60,7 +62,7 @@ export const feed = new Feed(browserPorts(), {
   chosen: () => here.peek().node,
 });
 
-// ---- route ------------------------------------------------------------------------------------------------------------
+// ---- route ------------------------------------------------------------------------------------------------
 
 function go(next: Route, replace: boolean): void {
   const address = route.format(next);

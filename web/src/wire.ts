@@ -1,5 +1,6 @@
-// What llamad says (the cluster API and the live socket). The envelope is llamad's own and is relied on; whatever
-// stands inside an item came from a node, so those fields are `unknown` and go through `format` to be shown.
+// What llamad says (the cluster API and the live socket). The envelope is llamad's own and is relied on;
+// whatever stands inside an item came from a node, so those fields are `unknown` and go through `format` to
+// be shown.
 
 export type NodeStatus = 'online' | 'degraded' | 'stale' | 'unreachable' | 'unknown';
 
@@ -104,7 +105,9 @@ export interface Polled {
   events: { events: ClusterEvent[] };
 }
 
-/** True if `value` has the shape every live frame has; a frame that has not is treated as a broken connection. */
+/**
+ * True if `value` has the shape every live frame has; a frame that has not is treated as a broken connection.
+ */
 export function isFrame(value: unknown): value is Frame {
   if (typeof value !== 'object' || value === null) return false;
   const frame = value as Record<string, unknown>;

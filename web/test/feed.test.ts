@@ -18,7 +18,10 @@ function beginLive(): { world: World; feed: Feed } {
 
 test('snapshot_makes_it_live_and_deltas_follow', () => {
   const { world } = beginLive();
-  assert.deepEqual(world.states.map((state) => state.phase), ['connecting', 'live']);
+  assert.deepEqual(
+    world.states.map((state) => state.phase),
+    ['connecting', 'live'],
+  );
   world.socket.say(frame('delta', 2, { readings: [reading('a', 'x:y', 5)] }));
   assert.equal(world.model.readings.get('a')?.get('x:y')?.value, 5);
   assert.equal(world.sockets.length, 1);
@@ -80,7 +83,11 @@ test('one_failing_list_fails_the_round_and_shows_nothing_half_new', async () => 
   world.socket.onclose?.(1006);
   await world.pass(10);
   assert.deepEqual([...world.model.nodes.keys()], ['a']);
-  assert.deepEqual(world.state.phase === 'lost' && world.state.polling, { state: 'failed', status: 503, error: 'HTTP 503' });
+  assert.deepEqual(world.state.phase === 'lost' && world.state.polling, {
+    state: 'failed',
+    status: 503,
+    error: 'HTTP 503',
+  });
 });
 
 test('answer_without_its_list_is_a_failed_round', async () => {
@@ -123,7 +130,12 @@ test('delta_that_does_not_follow_resnapshots', () => {
 });
 
 test('unreadable_frame_resnapshots', () => {
-  for (const bad of ['{"type":', '{}', 'null', '{"type":"other","instance":"one","revision":2,"timestamp":""}']) {
+  for (const bad of [
+    '{"type":',
+    '{}',
+    'null',
+    '{"type":"other","instance":"one","revision":2,"timestamp":""}',
+  ]) {
     const { world } = beginLive();
     world.socket.say(bad);
     assert.equal(world.state.phase, 'lost', bad);
@@ -230,21 +242,29 @@ test('chosen_node_gets_all_its_items', async () => {
   const { world, feed } = begin();
   world.socket.say(frame('snapshot', 1, { nodes: [node('pi & co')] }));
   world.answer = (path) => {
-    if (path === 'observations?limit=200&node=pi%20%26%20co') return { observations: [observation('pi & co', 9)] };
+    if (path === 'observations?limit=200&node=pi%20%26%20co')
+      return { observations: [observation('pi & co', 9)] };
     return { memories: [] };
   };
   await feed.fill('pi & co');
-  assert.deepEqual([...world.model.observations.values()].map((item) => item.id), [9]);
+  assert.deepEqual(
+    [...world.model.observations.values()].map((item) => item.id),
+    [9],
+  );
 });
 
 test('chosen_node_gets_all_its_items_when_the_page_becomes_live', async () => {
   const { world } = begin();
   world.choice = 'a';
-  world.answer = (path) => (path.startsWith('observations') ? { observations: [observation('a', 4)] } : { memories: [] });
+  world.answer = (path) =>
+    path.startsWith('observations') ? { observations: [observation('a', 4)] } : { memories: [] };
   world.socket.say(frame('snapshot', 1, { nodes: [node('a')] }));
   await world.pass(0);
   assert.deepEqual(world.asked, ['observations?limit=200&node=a', 'memories?limit=200&node=a']);
-  assert.deepEqual([...world.model.observations.values()].map((item) => item.id), [4]);
+  assert.deepEqual(
+    [...world.model.observations.values()].map((item) => item.id),
+    [4],
+  );
 });
 
 test('node_that_is_not_there_is_not_asked_for', async () => {
@@ -255,7 +275,10 @@ test('node_that_is_not_there_is_not_asked_for', async () => {
   world.answer = apiOf([node('a')]);
   world.socket.onclose?.(1006);
   await world.pass(10);
-  assert.equal(world.asked.some((path) => path.includes('nobody')), false);
+  assert.equal(
+    world.asked.some((path) => path.includes('nobody')),
+    false,
+  );
   assert.equal(world.state.phase === 'lost' && world.state.polling.state, 'ok');
 });
 
@@ -276,10 +299,14 @@ test('polling_asks_for_the_items_of_the_chosen_node_as_well', async () => {
   const { world } = beginLive();
   world.choice = 'a';
   const api = apiOf([node('a')]);
-  world.answer = (path) => (path === 'observations?limit=200&node=a' ? { observations: [observation('a', 8)] } : api(path));
+  world.answer = (path) =>
+    path === 'observations?limit=200&node=a' ? { observations: [observation('a', 8)] } : api(path);
   world.socket.onclose?.(1006);
   await world.pass(10);
-  assert.deepEqual([...world.model.observations.values()].map((item) => item.id), [8]);
+  assert.deepEqual(
+    [...world.model.observations.values()].map((item) => item.id),
+    [8],
+  );
 });
 
 test('stopped_feed_is_quiet', async () => {

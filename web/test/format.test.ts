@@ -4,8 +4,15 @@ import * as format from '../src/format';
 import { ExactNumber } from '../src/json';
 
 const marks = (text: string, lines = false): string[] =>
-  format.pieces(text, lines).filter((piece) => piece.mark !== undefined).map((piece) => piece.text);
-const joined = (text: string, lines = false): string => format.pieces(text, lines).map((piece) => piece.text).join('');
+  format
+    .pieces(text, lines)
+    .filter((piece) => piece.mark !== undefined)
+    .map((piece) => piece.text);
+const joined = (text: string, lines = false): string =>
+  format
+    .pieces(text, lines)
+    .map((piece) => piece.text)
+    .join('');
 
 test('plain_text_is_one_piece', () => {
   assert.deepEqual(format.pieces('<b>&amp; 温度 🦙'), [{ text: '<b>&amp; 温度 🦙' }]);
@@ -17,8 +24,16 @@ test('nul_and_controls_become_visible_and_lose_nothing_after_them', () => {
 });
 
 test('bidi_overrides_and_hidden_characters_become_visible', () => {
-  assert.deepEqual(marks('a\u202eb\u202c\u2066c\u2069\u200b\ufeff\u200f\u00ad'),
-    ['U+202E', 'U+202C', 'U+2066', 'U+2069', 'U+200B', 'U+FEFF', 'U+200F', 'U+00AD']);
+  assert.deepEqual(marks('a\u202eb\u202c\u2066c\u2069\u200b\ufeff\u200f\u00ad'), [
+    'U+202E',
+    'U+202C',
+    'U+2066',
+    'U+2069',
+    'U+200B',
+    'U+FEFF',
+    'U+200F',
+    'U+00AD',
+  ]);
   assert.deepEqual(marks('x\u{e0041}'), ['U+E0041']);
 });
 
@@ -47,13 +62,46 @@ test('plain_has_no_raw_control_or_bidi_character_left', () => {
 });
 
 test('units_are_written_as_people_write_them', () => {
-  const units = ['celsius', 'percent', '%', 'mhz', 'mb', 'cm', 'fps', 'count', 'load', null, '<b>', 'Celsius', 'constructor'];
-  assert.deepEqual(units.map(format.unit), ['°C', '%', '%', 'MHz', 'MB', 'cm', 'fps', '', '', '', '<b>', '°C', 'constructor']);
+  const units = [
+    'celsius',
+    'percent',
+    '%',
+    'mhz',
+    'mb',
+    'cm',
+    'fps',
+    'count',
+    'load',
+    null,
+    '<b>',
+    'Celsius',
+    'constructor',
+  ];
+  assert.deepEqual(units.map(format.unit), [
+    '°C',
+    '%',
+    '%',
+    'MHz',
+    'MB',
+    'cm',
+    'fps',
+    '',
+    '',
+    '',
+    '<b>',
+    '°C',
+    'constructor',
+  ]);
 });
 
 test('numbers_keep_integers_whole_and_round_decimals_with_the_exact_value_beside', () => {
   assert.deepEqual(format.shown(23501, 'mb'), { kind: 'number', text: '23501', unit: 'MB' });
-  assert.deepEqual(format.shown(45.300000000000004, 'celsius'), { kind: 'number', text: '45.3', unit: '°C', exact: '45.300000000000004' });
+  assert.deepEqual(format.shown(45.300000000000004, 'celsius'), {
+    kind: 'number',
+    text: '45.3',
+    unit: '°C',
+    exact: '45.300000000000004',
+  });
   assert.equal(format.shown(0.00012345, null).text, '0.000123');
   assert.equal(format.shown(-0.5, null).text, '-0.5');
   assert.equal(format.shown(1.5e300, 'W').text, '1.5e+300');
@@ -65,7 +113,13 @@ test('numbers_beyond_a_double_keep_their_digits', () => {
 });
 
 test('zero_and_one_with_unit_boolean_and_json_booleans_are_switches', () => {
-  assert.deepEqual(format.shown(1, 'boolean'), { kind: 'switch', on: true, text: 'on', unit: '', exact: '1' });
+  assert.deepEqual(format.shown(1, 'boolean'), {
+    kind: 'switch',
+    on: true,
+    text: 'on',
+    unit: '',
+    exact: '1',
+  });
   assert.equal(format.shown(0, 'boolean').text, 'off');
   assert.equal(format.shown(false, null).text, 'off');
   assert.equal(format.shown(2, 'boolean').kind, 'number');
@@ -76,7 +130,11 @@ test('null_text_and_json_values_are_told_apart', () => {
   assert.equal(format.shown(null, 'cm').kind, 'none');
   assert.deepEqual(format.shown('person', null), { kind: 'text', text: 'person', unit: '' });
   assert.equal(format.shown('', '').kind, 'text');
-  assert.deepEqual(format.shown({ a: [1, null, 'x'], '': {} }, null), { kind: 'json', text: '{"a": [1, null, "x"], "": {}}', unit: '' });
+  assert.deepEqual(format.shown({ a: [1, null, 'x'], '': {} }, null), {
+    kind: 'json',
+    text: '{"a": [1, null, "x"], "": {}}',
+    unit: '',
+  });
 });
 
 test('a_unit_of_a_wrong_type_is_shown_as_json', () => {
@@ -90,7 +148,15 @@ test('counts_have_thin_spaces', () => {
 });
 
 test('confidence_is_per_cent_or_what_the_model_wrote', () => {
-  assert.deepEqual([0.77, 1, 0, 95, -1.5, 'high', null].map(format.confidence), ['77 %', '100 %', '0 %', '95', '-1.5', 'high', '']);
+  assert.deepEqual([0.77, 1, 0, 95, -1.5, 'high', null].map(format.confidence), [
+    '77 %',
+    '100 %',
+    '0 %',
+    '95',
+    '-1.5',
+    'high',
+    '',
+  ]);
 });
 
 test('related_sources_take_any_form', () => {
@@ -102,21 +168,56 @@ test('related_sources_take_any_form', () => {
 
 test('ages_are_short_and_say_when_a_clock_is_ahead', () => {
   const s = 1000;
-  const ages = [0, 900, 12 * s, 59.9 * s, 60 * s, 3600 * s, 7500 * s, 23500 * s, 86400 * s, 98000 * s, 20 * 86400 * s, -3 * s, -120 * s];
+  const ages = [
+    0,
+    900,
+    12 * s,
+    59.9 * s,
+    60 * s,
+    3600 * s,
+    7500 * s,
+    23500 * s,
+    86400 * s,
+    98000 * s,
+    20 * 86400 * s,
+    -3 * s,
+    -120 * s,
+  ];
   assert.deepEqual(ages.map(format.age), [
-    'now', 'now', '12 s', '59 s', '1 min', '1 h', '2 h 5 min', '6 h', '1 d', '1 d 3 h', '20 d', 'now', '2 min ahead',
+    'now',
+    'now',
+    '12 s',
+    '59 s',
+    '1 min',
+    '1 h',
+    '2 h 5 min',
+    '6 h',
+    '1 d',
+    '1 d 3 h',
+    '20 d',
+    'now',
+    '2 min ahead',
   ]);
 });
 
 test('exact_times_name_their_offset', () => {
-  assert.match(format.exactTime(Date.parse('2026-11-23T08:00:00.042Z')), /^2026-11-2[2-4] \d\d:\d\d:00\.042 UTC[+-]\d\d:\d\d$/);
+  assert.match(
+    format.exactTime(Date.parse('2026-11-23T08:00:00.042Z')),
+    /^2026-11-2[2-4] \d\d:\d\d:00\.042 UTC[+-]\d\d:\d\d$/,
+  );
 });
 
 test('times_inside_a_sentence_are_the_readers', () => {
   const then = Date.parse('2026-11-23T08:00:07Z');
   const sentence = 'silent since 2026-11-23T08:00:07Z (tried 2026-11-23T08:00:07.250Z)';
-  assert.equal(format.localTimes(sentence, then + 60_000), `silent since ${format.clock(then)} (tried ${format.clock(then)})`);
-  assert.equal(format.localTimes('since 2026-11-23T08:00:07Z', then + 5 * 86_400_000), `since ${format.dateTime(then)}`);
+  assert.equal(
+    format.localTimes(sentence, then + 60_000),
+    `silent since ${format.clock(then)} (tried ${format.clock(then)})`,
+  );
+  assert.equal(
+    format.localTimes('since 2026-11-23T08:00:07Z', then + 5 * 86_400_000),
+    `since ${format.dateTime(then)}`,
+  );
   assert.equal(format.localTimes('2026-99-99T99:99:99Z stays', then), '2026-99-99T99:99:99Z stays');
 });
 

@@ -19,13 +19,18 @@ test('ordinary_json_is_what_json_parse_makes_of_it', () => {
 });
 
 test('doubles_with_many_digits_stay_doubles', () => {
-  assert.deepEqual(parseJson('[0.30000000000000004,45.300000000000004,5e-324,1.5e+300,1000000000000000000]'),
-    [0.30000000000000004, 45.300000000000004, 5e-324, 1.5e300, 1e18]);
+  assert.deepEqual(
+    parseJson('[0.30000000000000004,45.300000000000004,5e-324,1.5e+300,1000000000000000000]'),
+    [0.30000000000000004, 45.300000000000004, 5e-324, 1.5e300, 1e18],
+  );
 });
 
 test('numbers_beyond_a_double_keep_their_digits_where_the_engine_tells_them', () => {
   const [big, huge] = parseJson('[9007199254740993,1e400]') as unknown[];
-  assert.deepEqual([big, huge].map(String), tellsSource ? ['9007199254740993', '1e400'] : ['9007199254740992', 'Infinity']);
+  assert.deepEqual(
+    [big, huge].map(String),
+    tellsSource ? ['9007199254740993', '1e400'] : ['9007199254740992', 'Infinity'],
+  );
   assert.equal(big instanceof ExactNumber, tellsSource);
 });
 
@@ -39,6 +44,11 @@ test('broken_json_is_an_error', () => {
 });
 
 test('keys_of_ids_tell_types_apart', () => {
-  assert.deepEqual([1, '1', null, undefined, new ExactNumber('12345678901234567890')].map(idKey),
-    ['1', '"1"', 'null', '', '12345678901234567890']);
+  assert.deepEqual([1, '1', null, undefined, new ExactNumber('12345678901234567890')].map(idKey), [
+    '1',
+    '"1"',
+    'null',
+    '',
+    '12345678901234567890',
+  ]);
 });

@@ -5,14 +5,20 @@ import { HOME, format, linkTo, parse } from '../src/route';
 test('a_route_survives_the_address', () => {
   const routes = [
     HOME,
-    { view: 'readings', node: 'pi garage/温度&x=1#y', query: 'a+b "c" %41', sort: { key: 'value', descending: true } },
+    {
+      view: 'readings',
+      node: 'pi garage/温度&x=1#y',
+      query: 'a+b "c" %41',
+      sort: { key: 'value', descending: true },
+    },
     { view: 'memories', node: null, query: ' ', sort: { key: 'node', descending: false } },
   ] as const;
   for (const route of routes) assert.deepEqual(parse(format(route)), route);
 });
 
 test('an_empty_or_strange_address_is_the_overview', () => {
-  for (const hash of ['', '#', '#/', '#/nothing', '#/__proto__', '#/readings/x']) assert.equal(parse(hash).view, 'overview', hash);
+  for (const hash of ['', '#', '#/', '#/nothing', '#/__proto__', '#/readings/x'])
+    assert.equal(parse(hash).view, 'overview', hash);
   assert.deepEqual(parse('#/readings?node=&sort=-&q='), { ...HOME, view: 'readings' });
 });
 
@@ -21,6 +27,11 @@ test('broken_escapes_do_not_throw', () => {
 });
 
 test('another_view_keeps_the_node_and_drops_the_search', () => {
-  const here = { view: 'readings', node: 'pi', query: 'temp', sort: { key: 'age', descending: true } } as const;
+  const here = {
+    view: 'readings',
+    node: 'pi',
+    query: 'temp',
+    sort: { key: 'age', descending: true },
+  } as const;
   assert.equal(linkTo(here, 'memories'), '#/memories?node=pi');
 });

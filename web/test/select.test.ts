@@ -6,27 +6,56 @@ import { after, at, event, frame, memory, node, observation, reading } from './s
 
 const all = { node: null, query: '' };
 
-const model = after(frame('snapshot', 1, {
-  nodes: [node('pi-10'), node('pi-2', { captured_at: at(50) }), node('gone', { status: 'unreachable', captured_at: null }), node('half', { status: 'degraded' })],
-  readings: [
-    reading('pi-10', 'system:cpu_temp', 40, { unit: 'celsius' }), reading('pi-2', 'system:cpu_temp', 9.5, { unit: 'celsius', at: at(-500) }),
-    reading('pi-2', 'gpio:27', 1, { unit: 'boolean', metadata: { name: 'door_switch' } }), reading('gone', 'x:text', 'Person', { at: at(-9) }),
-    reading('gone', 'x:none', null),
-  ],
-  observations: [observation('pi-2', 1, { at: at(1) }), observation('pi-10', 2, { at: null, type: 'anomaly' }), observation('pi-10', 3, { at: at(3), related_sources: ['gpio:27'] })],
-  memories: [memory('pi-2', 1), memory('pi-2', 2, { times_confirmed: 5 }), memory('pi-10', 3, { times_confirmed: 'often', at: at(9) })],
-  events: [event(1, 'pi-2', 1), event(2, null, 2), event(3, 'pi-10', 3)],
-  stats: {
-    nodes: {}, totals: {},
-    by_node: { 'pi-2': { readings_count: 7, observations_count: 3, memories_count: 2 }, 'pi-10': { readings_count: 'many' }, gone: null },
-  },
-}));
+const model = after(
+  frame('snapshot', 1, {
+    nodes: [
+      node('pi-10'),
+      node('pi-2', { captured_at: at(50) }),
+      node('gone', { status: 'unreachable', captured_at: null }),
+      node('half', { status: 'degraded' }),
+    ],
+    readings: [
+      reading('pi-10', 'system:cpu_temp', 40, { unit: 'celsius' }),
+      reading('pi-2', 'system:cpu_temp', 9.5, { unit: 'celsius', at: at(-500) }),
+      reading('pi-2', 'gpio:27', 1, { unit: 'boolean', metadata: { name: 'door_switch' } }),
+      reading('gone', 'x:text', 'Person', { at: at(-9) }),
+      reading('gone', 'x:none', null),
+    ],
+    observations: [
+      observation('pi-2', 1, { at: at(1) }),
+      observation('pi-10', 2, { at: null, type: 'anomaly' }),
+      observation('pi-10', 3, { at: at(3), related_sources: ['gpio:27'] }),
+    ],
+    memories: [
+      memory('pi-2', 1),
+      memory('pi-2', 2, { times_confirmed: 5 }),
+      memory('pi-10', 3, { times_confirmed: 'often', at: at(9) }),
+    ],
+    events: [event(1, 'pi-2', 1), event(2, null, 2), event(3, 'pi-10', 3)],
+    stats: {
+      nodes: {},
+      totals: {},
+      by_node: {
+        'pi-2': { readings_count: 7, observations_count: 3, memories_count: 2 },
+        'pi-10': { readings_count: 'many' },
+        gone: null,
+      },
+    },
+  }),
+);
 
-const ids = (rows: select.ReadingRow[]): string[] => rows.map((row) => `${row.reading.node}/${row.reading.full_id}`);
+const ids = (rows: select.ReadingRow[]): string[] =>
+  rows.map((row) => `${row.reading.node}/${row.reading.full_id}`);
 
 test('broken_nodes_come_first_worst_first', () => {
-  assert.deepEqual(select.nodesByNeed(model, null).map((one) => one.name), ['gone', 'half', 'pi-2', 'pi-10']);
-  assert.deepEqual(select.nodesByNeed(model, 'half').map((one) => one.name), ['half']);
+  assert.deepEqual(
+    select.nodesByNeed(model, null).map((one) => one.name),
+    ['gone', 'half', 'pi-2', 'pi-10'],
+  );
+  assert.deepEqual(
+    select.nodesByNeed(model, 'half').map((one) => one.name),
+    ['half'],
+  );
 });
 
 test('names_sort_as_people_count', () => {
@@ -35,15 +64,28 @@ test('names_sort_as_people_count', () => {
 });
 
 test('readings_stand_by_node_then_source', () => {
-  assert.deepEqual(ids(select.readingRows(model, all, null)),
-    ['gone/x:none', 'gone/x:text', 'pi-2/gpio:27', 'pi-2/system:cpu_temp', 'pi-10/system:cpu_temp']);
+  assert.deepEqual(ids(select.readingRows(model, all, null)), [
+    'gone/x:none',
+    'gone/x:text',
+    'pi-2/gpio:27',
+    'pi-2/system:cpu_temp',
+    'pi-10/system:cpu_temp',
+  ]);
 });
 
 test('node_filter_leaves_only_that_node', () => {
-  assert.deepEqual(ids(select.readingRows(model, { node: 'pi-10', query: '' }, null)), ['pi-10/system:cpu_temp']);
+  assert.deepEqual(ids(select.readingRows(model, { node: 'pi-10', query: '' }, null)), [
+    'pi-10/system:cpu_temp',
+  ]);
   assert.deepEqual(select.readingRows(model, { node: 'nobody', query: '' }, null), []);
-  assert.deepEqual(select.observationRows(model, { node: 'pi-2', query: '' }).map((row) => row.item.id), [1]);
-  assert.deepEqual(select.memoryRows(model, { node: 'pi-10', query: '' }).map((row) => row.item.id), [3]);
+  assert.deepEqual(
+    select.observationRows(model, { node: 'pi-2', query: '' }).map((row) => row.item.id),
+    [1],
+  );
+  assert.deepEqual(
+    select.memoryRows(model, { node: 'pi-10', query: '' }).map((row) => row.item.id),
+    [3],
+  );
 });
 
 test('search_finds_all_words_in_any_column_whatever_their_case', () => {
@@ -57,9 +99,23 @@ test('search_finds_all_words_in_any_column_whatever_their_case', () => {
 
 test('values_sort_numbers_then_texts_and_no_value_last', () => {
   const rows = select.readingRows(model, all, { key: 'value', descending: false });
-  assert.deepEqual(rows.map((row) => row.reading.value), [1, 9.5, 40, 'Person', null]);
-  const values = [null, 'b', { a: 1 }, true, new ExactNumber('9007199254740993'), 3, false, 'a'].sort(select.compareValues);
-  assert.deepEqual(values.map(String), ['3', '9007199254740993', 'false', 'true', 'a', 'b', '[object Object]', 'null']);
+  assert.deepEqual(
+    rows.map((row) => row.reading.value),
+    [1, 9.5, 40, 'Person', null],
+  );
+  const values = [null, 'b', { a: 1 }, true, new ExactNumber('9007199254740993'), 3, false, 'a'].sort(
+    select.compareValues,
+  );
+  assert.deepEqual(values.map(String), [
+    '3',
+    '9007199254740993',
+    'false',
+    'true',
+    'a',
+    'b',
+    '[object Object]',
+    'null',
+  ]);
 });
 
 test('descending_turns_the_order_and_an_unknown_key_is_the_usual_order', () => {
@@ -75,23 +131,48 @@ test('an_unchanged_reading_is_as_old_as_its_nodes_last_snapshot', () => {
 });
 
 test('observations_are_newest_first_and_unreadable_times_last', () => {
-  assert.deepEqual(select.observationRows(model, all).map((row) => row.item.id), [3, 1, 2]);
-  assert.deepEqual(select.observationRows(model, { node: null, query: 'gpio:27' }).map((row) => row.item.id), [3]);
-  assert.deepEqual(select.observationRows(model, { node: null, query: 'anomaly' }).map((row) => row.item.id), [2]);
+  assert.deepEqual(
+    select.observationRows(model, all).map((row) => row.item.id),
+    [3, 1, 2],
+  );
+  assert.deepEqual(
+    select.observationRows(model, { node: null, query: 'gpio:27' }).map((row) => row.item.id),
+    [3],
+  );
+  assert.deepEqual(
+    select.observationRows(model, { node: null, query: 'anomaly' }).map((row) => row.item.id),
+    [2],
+  );
 });
 
 test('memories_are_most_confirmed_first', () => {
-  assert.deepEqual(select.memoryRows(model, all).map((row) => row.item.id), [2, 1, 3]);
+  assert.deepEqual(
+    select.memoryRows(model, all).map((row) => row.item.id),
+    [2, 1, 3],
+  );
 });
 
 test('events_of_the_cluster_stand_in_every_nodes_list', () => {
-  assert.deepEqual(select.eventRows(model, { node: 'pi-2', query: '' }).map((one) => one.id), [2, 1]);
-  assert.deepEqual(select.eventRows(model, { node: null, query: 'cluster' }).map((one) => one.id), [2]);
+  assert.deepEqual(
+    select.eventRows(model, { node: 'pi-2', query: '' }).map((one) => one.id),
+    [2, 1],
+  );
+  assert.deepEqual(
+    select.eventRows(model, { node: null, query: 'cluster' }).map((one) => one.id),
+    [2],
+  );
 });
 
 test('breakdown_tells_never_said_from_nothing', () => {
   const rows = new Map(select.breakdown(model).map((row) => [row.name, row]));
-  assert.deepEqual(rows.get('pi-2'), { name: 'pi-2', status: 'online', readings: 7, observations: 3, memories: 2, sources: 2 });
+  assert.deepEqual(rows.get('pi-2'), {
+    name: 'pi-2',
+    status: 'online',
+    readings: 7,
+    observations: 3,
+    memories: 2,
+    sources: 2,
+  });
   assert.equal(rows.get('pi-10')?.readings, null);
   assert.equal(rows.get('gone')?.observations, null);
   assert.equal(rows.get('gone')?.sources, 2);
@@ -102,19 +183,37 @@ test('sources_are_counted_over_all_nodes', () => {
 });
 
 test('old_are_the_values_of_nodes_that_are_not_heard', () => {
-  assert.deepEqual((['online', 'degraded', 'stale', 'unreachable', 'unknown', undefined] as const).map(select.isOld),
-    [false, false, true, true, true, true]);
+  assert.deepEqual(
+    (['online', 'degraded', 'stale', 'unreachable', 'unknown', undefined] as const).map(select.isOld),
+    [false, false, true, true, true, true],
+  );
 });
 
 test('key_readings_put_what_is_not_available_last', () => {
-  const machine = after(frame('snapshot', 1, {
-    nodes: [node('m')], readings: [reading('m', 'system:cpu_temp', 0), reading('m', 'system:load_avg', 0), reading('m', 'a:b', 'x')],
-  }));
-  assert.deepEqual(select.keyReadings(machine, 'm', 4).map((one) => one.full_id), ['system:load_avg', 'a:b', 'system:cpu_temp']);
+  const machine = after(
+    frame('snapshot', 1, {
+      nodes: [node('m')],
+      readings: [
+        reading('m', 'system:cpu_temp', 0),
+        reading('m', 'system:load_avg', 0),
+        reading('m', 'a:b', 'x'),
+      ],
+    }),
+  );
+  assert.deepEqual(
+    select.keyReadings(machine, 'm', 4).map((one) => one.full_id),
+    ['system:load_avg', 'a:b', 'system:cpu_temp'],
+  );
 });
 
 test('key_readings_put_temperatures_before_the_rest', () => {
-  assert.deepEqual(select.keyReadings(model, 'pi-2', 1).map((one) => one.full_id), ['system:cpu_temp']);
-  assert.deepEqual(select.keyReadings(model, 'gone', 4).map((one) => one.full_id), ['x:text', 'x:none']);
+  assert.deepEqual(
+    select.keyReadings(model, 'pi-2', 1).map((one) => one.full_id),
+    ['system:cpu_temp'],
+  );
+  assert.deepEqual(
+    select.keyReadings(model, 'gone', 4).map((one) => one.full_id),
+    ['x:text', 'x:none'],
+  );
   assert.deepEqual(select.keyReadings(model, 'nobody', 4), []);
 });

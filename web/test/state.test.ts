@@ -6,12 +6,17 @@ import { T0, after, at, event, frame, memory, node, observation, reading } from 
 
 const base = frame('snapshot', 1, {
   nodes: [node('a'), node('b')],
-  readings: [reading('a', 'system:cpu_temp', 40), reading('a', 'gpio:17', 1), reading('b', 'system:cpu_temp', 50)],
+  readings: [
+    reading('a', 'system:cpu_temp', 40),
+    reading('a', 'gpio:17', 1),
+    reading('b', 'system:cpu_temp', 50),
+  ],
   observations: [observation('a', 1), observation('b', 1)],
   memories: [memory('a', 1), memory('b', 'x')],
   events: [event(1, 'a', 1)],
   stats: {
-    nodes: { total: 2, online: 2 }, totals: { readings: 3 },
+    nodes: { total: 2, online: 2 },
+    totals: { readings: 3 },
     by_node: { a: { readings_count: 2 }, b: { readings_count: 1 } },
   },
 });
@@ -35,7 +40,9 @@ test('snapshot_keeps_the_time_of_the_server_and_of_its_arrival', () => {
 test('delta_changes_one_value_and_leaves_the_rest_as_it_is', () => {
   const before = after(base);
   const model = reduce(before, {
-    type: 'frame', frame: frame('delta', 2, { readings: [reading('a', 'system:cpu_temp', 41)] }), receivedMs: T0,
+    type: 'frame',
+    frame: frame('delta', 2, { readings: [reading('a', 'system:cpu_temp', 41)] }),
+    receivedMs: T0,
   });
   assert.equal(model.readings.get('a')?.get('system:cpu_temp')?.value, 41);
   assert.equal(model.readings.get('a')?.get('gpio:17')?.value, 1);
@@ -52,21 +59,42 @@ test('delta_of_a_changed_node_keeps_its_readings', () => {
 });
 
 test('last_of_two_readings_with_one_id_counts', () => {
-  const model = after(frame('snapshot', 1, { readings: [reading('a', 'x:dup', 1), reading('a', 'x:dup', 2)] }));
+  const model = after(
+    frame('snapshot', 1, { readings: [reading('a', 'x:dup', 1), reading('a', 'x:dup', 2)] }),
+  );
   assert.equal(model.readings.get('a')?.get('x:dup')?.value, 2);
 });
 
 test('removed_reading_goes_and_only_that_one', () => {
-  const model = after(base, frame('delta', 2, { removed: { readings: [['a', 'gpio:17'], ['nobody', 'x']] } }));
+  const model = after(
+    base,
+    frame('delta', 2, {
+      removed: {
+        readings: [
+          ['a', 'gpio:17'],
+          ['nobody', 'x'],
+        ],
+      },
+    }),
+  );
   assert.deepEqual([...(model.readings.get('a')?.keys() ?? [])], ['system:cpu_temp']);
   assert.equal(model.readings.has('nobody'), false);
   assert.equal(model.readings.get('b')?.size, 1);
 });
 
 test('removed_items_are_found_by_node_and_id', () => {
-  const model = after(base, frame('delta', 2, { removed: { observations: [['a', 1]], memories: [['b', 'x']] } }));
-  assert.deepEqual([...model.observations.values()].map((item) => item.node), ['b']);
-  assert.deepEqual([...model.memories.values()].map((item) => item.node), ['a']);
+  const model = after(
+    base,
+    frame('delta', 2, { removed: { observations: [['a', 1]], memories: [['b', 'x']] } }),
+  );
+  assert.deepEqual(
+    [...model.observations.values()].map((item) => item.node),
+    ['b'],
+  );
+  assert.deepEqual(
+    [...model.memories.values()].map((item) => item.node),
+    ['a'],
+  );
 });
 
 test('id_1_and_id_text_1_are_two_items', () => {
@@ -75,31 +103,53 @@ test('id_1_and_id_text_1_are_two_items', () => {
 });
 
 test('forgotten_node_takes_everything_of_it_along', () => {
-  const model = after(base, frame('delta', 2, {
-    removed: { nodes: ['a'] }, stats: { nodes: { total: 1 }, totals: { readings: 1 }, by_node: {} },
-  }));
+  const model = after(
+    base,
+    frame('delta', 2, {
+      removed: { nodes: ['a'] },
+      stats: { nodes: { total: 1 }, totals: { readings: 1 }, by_node: {} },
+    }),
+  );
   assert.deepEqual([...model.nodes.keys()], ['b']);
   assert.equal(model.readings.has('a'), false);
-  assert.deepEqual([...model.observations.values()].map((item) => item.node), ['b']);
-  assert.deepEqual([...model.memories.values()].map((item) => item.node), ['b']);
+  assert.deepEqual(
+    [...model.observations.values()].map((item) => item.node),
+    ['b'],
+  );
+  assert.deepEqual(
+    [...model.memories.values()].map((item) => item.node),
+    ['b'],
+  );
   assert.deepEqual([...model.stats.by_node.keys()], ['b']);
   assert.equal(model.stats.nodes['total'], 1);
 });
 
 test('node_forgotten_and_back_within_one_delta_is_there', () => {
-  const model = after(base, frame('delta', 2, {
-    removed: { nodes: ['a'] }, nodes: [node('a', { version: '2' })], readings: [reading('a', 'new:one', 1)],
-    observations: [observation('a', 7)],
-  }));
+  const model = after(
+    base,
+    frame('delta', 2, {
+      removed: { nodes: ['a'] },
+      nodes: [node('a', { version: '2' })],
+      readings: [reading('a', 'new:one', 1)],
+      observations: [observation('a', 7)],
+    }),
+  );
   assert.equal(model.nodes.get('a')?.version, '2');
   assert.deepEqual([...(model.readings.get('a')?.keys() ?? [])], ['new:one']);
   assert.equal([...model.observations.values()].filter((item) => item.node === 'a').length, 1);
 });
 
 test('stats_of_a_delta_merge_by_node', () => {
-  const model = after(base, frame('delta', 2, {
-    stats: { nodes: { total: 2, online: 1 }, totals: { readings: 9 }, by_node: { b: { readings_count: 7 } } },
-  }));
+  const model = after(
+    base,
+    frame('delta', 2, {
+      stats: {
+        nodes: { total: 2, online: 1 },
+        totals: { readings: 9 },
+        by_node: { b: { readings_count: 7 } },
+      },
+    }),
+  );
   assert.equal(model.stats.totals['readings'], 9);
   assert.equal(model.stats.nodes['online'], 1);
   assert.deepEqual(model.stats.by_node.get('a'), { readings_count: 2 });
@@ -108,20 +158,31 @@ test('stats_of_a_delta_merge_by_node', () => {
 
 test('delta_without_stats_keeps_them', () => {
   const before = after(base);
-  assert.equal(reduce(before, { type: 'frame', frame: frame('delta', 2), receivedMs: T0 }).stats, before.stats);
+  assert.equal(
+    reduce(before, { type: 'frame', frame: frame('delta', 2), receivedMs: T0 }).stats,
+    before.stats,
+  );
 });
 
 test('node_called_proto_is_a_node_like_any_other', () => {
   const stats = JSON.parse('{"nodes":{},"totals":{},"by_node":{"__proto__":{"readings_count":5}}}');
-  const model = after(frame('snapshot', 1, { nodes: [node('__proto__')], readings: [reading('__proto__', 'x', 1)], stats }));
+  const model = after(
+    frame('snapshot', 1, { nodes: [node('__proto__')], readings: [reading('__proto__', 'x', 1)], stats }),
+  );
   assert.deepEqual(model.stats.by_node.get('__proto__'), { readings_count: 5 });
   assert.equal(model.readings.get('__proto__')?.size, 1);
   assert.equal(({} as Record<string, unknown>)['readings_count'], undefined);
 });
 
 test('events_come_newest_first_and_once', () => {
-  const model = after(base, frame('delta', 2, { events: [event(3, 'a', 30), event(1, 'a', 1), event(2, null, 20)] }));
-  assert.deepEqual(model.events.map((one) => one.id), [3, 2, 1]);
+  const model = after(
+    base,
+    frame('delta', 2, { events: [event(3, 'a', 30), event(1, 'a', 1), event(2, null, 20)] }),
+  );
+  assert.deepEqual(
+    model.events.map((one) => one.id),
+    [3, 2, 1],
+  );
 });
 
 test('a_page_left_open_does_not_grow_without_bound', () => {
@@ -137,23 +198,38 @@ test('a_page_left_open_does_not_grow_without_bound', () => {
 
 test('polled_answers_replace_the_lists', () => {
   const model = reduce(after(base), {
-    type: 'polled', receivedMs: T0 + 5,
+    type: 'polled',
+    receivedMs: T0 + 5,
     answers: {
-      nodes: { timestamp: at(77), nodes: [node('b')] }, readings: { readings: [reading('b', 'x:y', 3)] },
-      observations: { observations: [observation('b', 2)] }, memories: { memories: [] },
-      stats: { nodes: { total: 1 }, totals: {}, by_node: { b: {} } }, events: { events: [event(2, 'b', 5)] },
+      nodes: { timestamp: at(77), nodes: [node('b')] },
+      readings: { readings: [reading('b', 'x:y', 3)] },
+      observations: { observations: [observation('b', 2)] },
+      memories: { memories: [] },
+      stats: { nodes: { total: 1 }, totals: {}, by_node: { b: {} } },
+      events: { events: [event(2, 'b', 5)] },
     },
   });
   assert.deepEqual([...model.nodes.keys()], ['b']);
   assert.deepEqual([...model.readings.keys()], ['b']);
-  assert.deepEqual([...model.observations.values()].map((item) => item.id), [2]);
+  assert.deepEqual(
+    [...model.observations.values()].map((item) => item.id),
+    [2],
+  );
   assert.deepEqual([...model.stats.by_node.keys()], ['b']);
-  assert.deepEqual(model.events.map((one) => one.id), [2, 1], 'events that were seen stay');
+  assert.deepEqual(
+    model.events.map((one) => one.id),
+    [2, 1],
+    'events that were seen stay',
+  );
   assert.equal(model.serverMs, T0 + 77_000);
 });
 
 test('more_items_of_a_node_join_what_is_there', () => {
-  const model = reduce(after(base), { type: 'items', observations: [observation('a', 5), observation('a', 1, { text: 'new' })], memories: [] });
+  const model = reduce(after(base), {
+    type: 'items',
+    observations: [observation('a', 5), observation('a', 1, { text: 'new' })],
+    memories: [],
+  });
   assert.equal(model.observations.size, 3);
   assert.equal(model.observations.get(itemKey({ node: 'a', id: 1 }))?.text, 'new');
 });

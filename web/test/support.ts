@@ -11,28 +11,75 @@ export const at = (seconds: number): string => new Date(T0 + seconds * 1000).toI
 
 export function node(name: string, fields: Partial<ClusterNode> = {}): ClusterNode {
   return {
-    name, type: 'alpaca', url: null, status: 'online', cause: null, reason: null, via: 'mqtt', last_seen: at(0), since: at(-60),
-    captured_at: at(0), ...fields,
+    name,
+    type: 'alpaca',
+    url: null,
+    status: 'online',
+    cause: null,
+    reason: null,
+    via: 'mqtt',
+    last_seen: at(0),
+    since: at(-60),
+    captured_at: at(0),
+    ...fields,
   };
 }
 
-export function reading(nodeName: string, fullId: string, value: unknown, fields: Partial<Reading> = {}): Reading {
-  return { node: nodeName, at: at(0), full_id: fullId, value, unit: null, timestamp: null, metadata: null, ...fields };
+export function reading(
+  nodeName: string,
+  fullId: string,
+  value: unknown,
+  fields: Partial<Reading> = {},
+): Reading {
+  return {
+    node: nodeName,
+    at: at(0),
+    full_id: fullId,
+    value,
+    unit: null,
+    timestamp: null,
+    metadata: null,
+    ...fields,
+  };
 }
 
 export function observation(nodeName: string, id: unknown, fields: Partial<Observation> = {}): Observation {
-  return { node: nodeName, at: at(0), id, text: `text ${String(id)}`, confidence: 0.8, type: 'general', related_sources: null, ...fields };
+  return {
+    node: nodeName,
+    at: at(0),
+    id,
+    text: `text ${String(id)}`,
+    confidence: 0.8,
+    type: 'general',
+    related_sources: null,
+    ...fields,
+  };
 }
 
 export function memory(nodeName: string, id: unknown, fields: Partial<Memory> = {}): Memory {
   return {
-    node: nodeName, at: at(0), id, text: `fact ${String(id)}`, confidence: 0.8, times_confirmed: 1, created_at: null, updated_at: null,
+    node: nodeName,
+    at: at(0),
+    id,
+    text: `fact ${String(id)}`,
+    confidence: 0.8,
+    times_confirmed: 1,
+    created_at: null,
+    updated_at: null,
     ...fields,
   };
 }
 
 export function event(id: number, nodeName: string | null, seconds: number): ClusterEvent {
-  return { id, at: at(seconds), node: nodeName, from: 'online', to: 'stale', cause: 'late', reason: 'no heartbeat' };
+  return {
+    id,
+    at: at(seconds),
+    node: nodeName,
+    from: 'online',
+    to: 'stale',
+    cause: 'late',
+    reason: 'no heartbeat',
+  };
 }
 
 export function frame(type: Frame['type'], revision: number, fields: Partial<Frame> = {}): Frame {
@@ -41,7 +88,10 @@ export function frame(type: Frame['type'], revision: number, fields: Partial<Fra
 
 /** The model after these frames. */
 export function after(...frames: Frame[]): Model {
-  return frames.reduce((model, one) => reduce(model, { type: 'frame', frame: one, receivedMs: T0 }), emptyModel);
+  return frames.reduce(
+    (model, one) => reduce(model, { type: 'frame', frame: one, receivedMs: T0 }),
+    emptyModel,
+  );
 }
 
 export class FakeSocket implements Socket {

@@ -45,7 +45,10 @@ test('lost_socket_is_polled_for_and_comes_back', { timeout: 60_000 }, async () =
 test('values_come_by_polling_while_sockets_are_refused', { timeout: 60_000 }, async () => {
   const { page, wrong } = await openMock('#/readings');
   await tell('nosocket?ms=20000');
-  await page.getByRole('alert').filter({ hasText: /Connection lost.*polling.*retry in \d+ s/s }).waitFor();
+  await page
+    .getByRole('alert')
+    .filter({ hasText: /Connection lost.*polling.*retry in \d+ s/s })
+    .waitFor();
   await tell(`value?node=kitchen&source=${encodeURIComponent('system:mem_percent')}&value=77.25`);
   await row(page, 'kitchen', 'system:mem_percent').filter({ hasText: '77.25' }).waitFor();
   assert.equal(await page.locator('main.outdated').count(), 0, 'what was polled is current');
@@ -86,7 +89,10 @@ test('state_change_moves_the_card_to_the_front_and_into_the_title', { timeout: 6
   await tell('state?node=attic&to=unreachable&cause=stopped&reason=stopped%20in%20order');
   await page.locator('.card').first().and(page.locator('[data-node="attic"]')).waitFor();
   await page.waitForFunction(() => document.title.startsWith('(5)'));
-  assert.match(await page.locator('.card').first().innerText(), /unreachable[\s\S]*stopped: stopped in order/);
+  assert.match(
+    await page.locator('.card').first().innerText(),
+    /unreachable[\s\S]*stopped: stopped in order/,
+  );
 });
 
 test('values_of_silent_nodes_are_marked_as_old_with_their_age', { timeout: 60_000 }, async () => {
@@ -102,10 +108,13 @@ test('ages_tick', { timeout: 60_000 }, async () => {
   const { page } = await openMock('#/readings');
   const cell = row(page, 'attic', 'system:mem_percent').locator('.age');
   const before = await cell.innerText();
-  await page.waitForFunction(([was]) => {
-    const now = document.querySelector('tr[data-node="attic"] .age')?.textContent;
-    return now !== was && /^\d+ s$/.test(now ?? '');
-  }, [before]);
+  await page.waitForFunction(
+    ([was]) => {
+      const now = document.querySelector('tr[data-node="attic"] .age')?.textContent;
+      return now !== was && /^\d+ s$/.test(now ?? '');
+    },
+    [before],
+  );
 });
 
 test('long_lists_are_cut_and_can_be_pushed_on', { timeout: 60_000 }, async () => {
@@ -160,10 +169,16 @@ const LOW_CONTRAST = () => {
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (walker.nextNode()) {
     const element = walker.currentNode.parentElement;
-    if (!walker.currentNode.textContent.trim() || element.getClientRects().length === 0 || element.closest('.sr, option')) continue;
+    if (
+      !walker.currentNode.textContent.trim() ||
+      element.getClientRects().length === 0 ||
+      element.closest('.sr, option')
+    )
+      continue;
     const [a, b] = [luminance(parse(getComputedStyle(element).color)), luminance(behind(element))];
     const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-    if (ratio < 4.5) low.push(`${ratio.toFixed(2)} ${element.className}: ${walker.currentNode.textContent.slice(0, 30)}`);
+    if (ratio < 4.5)
+      low.push(`${ratio.toFixed(2)} ${element.className}: ${walker.currentNode.textContent.slice(0, 30)}`);
   }
   return [...new Set(low)];
 };

@@ -5,12 +5,19 @@ import { clock, duration } from '../format';
 import { connection, feed, model, serverNow, tick } from '../store';
 
 const WORDS: Readonly<Record<Connection['phase'], string>> = {
-  connecting: 'Connecting', live: 'Live', lost: 'Connection lost',
+  connecting: 'Connecting',
+  live: 'Live',
+  lost: 'Connection lost',
 };
 
 export function ConnectionSign(): JSX.Element {
   const { phase } = connection.value;
-  return <span class={`sign sign-${phase}`} role="status"><span class="dot" aria-hidden="true" />{WORDS[phase]}</span>;
+  return (
+    <span class={`sign sign-${phase}`} role="status">
+      <span class="dot" aria-hidden="true" />
+      {WORDS[phase]}
+    </span>
+  );
 }
 
 export function ConnectionBanner(): JSX.Element | null {
@@ -21,7 +28,9 @@ export function ConnectionBanner(): JSX.Element | null {
       <strong>Connection lost</strong>
       <Meanwhile state={state} />
       <Countdown retryAt={state.retryAt} />
-      <button type="button" class="button" disabled={state.retryAt === null} onClick={() => feed.retryNow()}>Retry now</button>
+      <button type="button" class="button" disabled={state.retryAt === null} onClick={() => feed.retryNow()}>
+        Retry now
+      </button>
     </div>
   );
 }
@@ -34,7 +43,12 @@ function Meanwhile({ state }: { state: Lost }): JSX.Element {
   if (polling.state === 'failed' && (polling.status === 401 || polling.status === 403)) {
     return <span>– not allowed to read: reload the page to sign in</span>;
   }
-  return <span>– polling{polling.state === 'failed' && `: ${polling.error}`}<Since /></span>;
+  return (
+    <span>
+      – polling{polling.state === 'failed' && `: ${polling.error}`}
+      <Since />
+    </span>
+  );
 }
 
 /** From when the values on the page are. */
@@ -50,8 +64,13 @@ function Since(): JSX.Element | null {
 
 /** Not read out every second: the alert says it once. */
 function Countdown({ retryAt }: { retryAt: number | null }): JSX.Element {
-  const text = retryAt === null
-    ? 'trying now…'
-    : `retry in ${Math.max(1, Math.ceil((retryAt - Math.max(tick.value, Date.now())) / 1000))} s`;
-  return <span class="num countdown" aria-hidden="true">– {text}</span>;
+  const text =
+    retryAt === null
+      ? 'trying now…'
+      : `retry in ${Math.max(1, Math.ceil((retryAt - Math.max(tick.value, Date.now())) / 1000))} s`;
+  return (
+    <span class="num countdown" aria-hidden="true">
+      – {text}
+    </span>
+  );
 }

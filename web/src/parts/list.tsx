@@ -1,4 +1,5 @@
-// What every list has: a heading with its count, a search, an end that can be pushed on, and words for emptiness.
+// What every list has: a heading with its count, a search, an end that can be pushed on, and words for
+// emptiness.
 import { useEffect, useState } from 'preact/hooks';
 import type { ComponentChildren, JSX } from 'preact';
 import { count } from '../format';
@@ -15,15 +16,27 @@ interface HeadProps {
 export function ListHead({ title, shown, total, placeholder }: HeadProps): JSX.Element {
   return (
     <div class="list-head">
-      <h2>{title} <span class="count num">{count(shown)}</span></h2>
+      <h2>
+        {title} <span class="count num">{count(shown)}</span>
+      </h2>
       {total && <span class="muted">{total}</span>}
       <label class="search">
         <span class="sr">Search {title.toLowerCase()}</span>
         <svg class="icon" viewBox="0 0 16 16" aria-hidden="true">
-          <path d="M7 2.500a4.500 4.500 0 1 0 0 9 4.500 4.500 0 0 0 0-9zM10.500 10.500l3 3" fill="none" stroke="currentColor" stroke-width="1.600" stroke-linecap="round" />
+          <path
+            d="M7 2.5a4.5 4.5 0 1 0 0 9 4.5 4.5 0 0 0 0-9zM10.5 10.5l3 3"
+            fill="none"
+            stroke="currentColor"
+            stroke-width="1.6"
+            stroke-linecap="round"
+          />
         </svg>
         <input
-          type="search" value={here.value.query} placeholder={placeholder} spellcheck={false} autocomplete="off"
+          type="search"
+          value={here.value.query}
+          placeholder={placeholder}
+          spellcheck={false}
+          autocomplete="off"
           onInput={(event) => search(event.currentTarget.value)}
         />
       </label>
@@ -32,7 +45,10 @@ export function ListHead({ title, shown, total, placeholder }: HeadProps): JSX.E
 }
 
 /** How many rows are shown, and the button for more; back to the start when the list becomes another one. */
-export function useMore(step: number, key: string): { most: number; more: (total: number, what: string) => JSX.Element | null } {
+export function useMore(
+  step: number,
+  key: string,
+): { most: number; more: (total: number, what: string) => JSX.Element | null } {
   const [most, setMost] = useState(step);
   useEffect(() => setMost(step), [key, step]);
   const more = (total: number, what: string): JSX.Element | null => {
@@ -42,7 +58,9 @@ export function useMore(step: number, key: string): { most: number; more: (total
         <button type="button" class="button" onClick={() => setMost(most + step)}>
           Show {count(Math.min(step, total - most))} more
         </button>
-        <span class="muted">{count(most)} of {count(total)} {what}</span>
+        <span class="muted">
+          {count(most)} of {count(total)} {what}
+        </span>
       </p>
     );
   };
@@ -58,8 +76,14 @@ export function listKey(): string {
 /** Why there is nothing to see. */
 export function Nothing({ children }: { children: ComponentChildren }): JSX.Element {
   const { node, query } = here.value;
-  if (!model.value.loaded) return <p class="nothing" aria-busy="true">Waiting for the first answer…</p>;
-  if (node !== null && !model.value.nodes.has(node)) return <p class="nothing">There is no node of this name.</p>;
+  if (!model.value.loaded)
+    return (
+      <p class="nothing" aria-busy="true">
+        Waiting for the first answer…
+      </p>
+    );
+  if (node !== null && !model.value.nodes.has(node))
+    return <p class="nothing">There is no node of this name.</p>;
   if (query !== '') return <p class="nothing">Nothing matches the search.</p>;
   return <p class="nothing">{children}</p>;
 }

@@ -12,10 +12,24 @@ export function NodeSelect(): JSX.Element {
   return (
     <div class="node-select">
       <label for="node">Node</label>
-      <select id="node" value={chosen ?? ''} onChange={(event) => chooseNode(event.currentTarget.value || null)}>
-        <option value="" selected={chosen === null}>All</option>
-        {missing && <option value={chosen} selected>{plain(chosen)} (not here)</option>}
-        {names.map((name) => <option key={name} value={name} selected={name === chosen}>{plain(name)}</option>)}
+      <select
+        id="node"
+        value={chosen ?? ''}
+        onChange={(event) => chooseNode(event.currentTarget.value || null)}
+      >
+        <option value="" selected={chosen === null}>
+          All
+        </option>
+        {missing && (
+          <option value={chosen} selected>
+            {plain(chosen)} (not here)
+          </option>
+        )}
+        {names.map((name) => (
+          <option key={name} value={name} selected={name === chosen}>
+            {plain(name)}
+          </option>
+        ))}
       </select>
     </div>
   );

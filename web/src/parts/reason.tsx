@@ -4,7 +4,13 @@ import { cause, localTimes } from '../format';
 import { serverNow } from '../store';
 import { Text } from './text';
 
-export function Reason({ code, sentence }: { code: string | null; sentence: string | null }): JSX.Element | null {
+export function Reason({
+  code,
+  sentence,
+}: {
+  code: string | null;
+  sentence: string | null;
+}): JSX.Element | null {
   if (!code && !sentence) return null;
   return (
     <p class="reason">

@@ -13,7 +13,15 @@ export function Text({ value, lines = false }: TextProps): JSX.Element {
   const parts = pieces(asText(value), lines);
   return (
     <bdi class={lines ? 'text text-lines' : 'text'}>
-      {parts.map((part) => (part.mark ? <span class="ctl" title={part.mark}>{part.text}</span> : part.text))}
+      {parts.map((part) =>
+        part.mark ? (
+          <span class="ctl" title={part.mark}>
+            {part.text}
+          </span>
+        ) : (
+          part.text
+        ),
+      )}
     </bdi>
   );
 }
@@ -27,7 +35,12 @@ export function LongText({ value }: { value: unknown }): JSX.Element {
   const text = asText(value);
   if (text.trim() === '') return <p class="muted empty-text">(empty text)</p>;
   const short = fold(text);
-  if (short === text) return <p class="prose"><Text value={text} lines /></p>;
+  if (short === text)
+    return (
+      <p class="prose">
+        <Text value={text} lines />
+      </p>
+    );
   return (
     <p class="prose">
       <Text value={open ? text : `${short}…`} lines />{' '}

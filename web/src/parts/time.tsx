@@ -7,7 +7,13 @@ import { serverNow } from '../store';
 /** How long ago `at` was; only its own text node is touched when it ticks. */
 export function Age({ at, suffix = '' }: { at: string | null | undefined; suffix?: string }): JSX.Element {
   const ms = parseTime(at);
-  return ms === null ? <span class="muted" title="no readable time">–</span> : <Ticking key={ms} ms={ms} suffix={suffix} />;
+  return ms === null ? (
+    <span class="muted" title="no readable time">
+      –
+    </span>
+  ) : (
+    <Ticking key={ms} ms={ms} suffix={suffix} />
+  );
 }
 
 function Ticking({ ms, suffix }: { ms: number; suffix: string }): JSX.Element {
@@ -15,7 +21,11 @@ function Ticking({ ms, suffix }: { ms: number; suffix: string }): JSX.Element {
     const words = age(serverNow.value - ms);
     return words === 'now' || words.endsWith('ahead') ? words : words + suffix;
   });
-  return <time class="num age" dateTime={new Date(ms).toISOString()} title={exactTime(ms)}>{text}</time>;
+  return (
+    <time class="num age" dateTime={new Date(ms).toISOString()} title={exactTime(ms)}>
+      {text}
+    </time>
+  );
 }
 
 /** A point in time in local time; only the clock if it was today. */

@@ -13,25 +13,55 @@ export function Value({ shown }: { shown: Shown }): JSX.Element {
     case 'switch':
       return (
         <span class={`value switch ${shown.on ? 'on' : 'off'}`} title={`value ${shown.exact}`}>
-          {shown.text}{shown.unit && <> <span class="unit"><Text value={shown.unit} /></span></>}
+          {shown.text}
+          {shown.unit && (
+            <>
+              {' '}
+              <span class="unit">
+                <Text value={shown.unit} />
+              </span>
+            </>
+          )}
         </span>
       );
     case 'number':
       return (
         <span class="value num" title={shown.exact}>
           {shown.text.replace(/^-/, '\u2212')}
-          {shown.unit && <>{'\u202f'}<span class="unit"><Text value={shown.unit} /></span></>}
+          {shown.unit && (
+            <>
+              {'\u202f'}
+              <span class="unit">
+                <Text value={shown.unit} />
+              </span>
+            </>
+          )}
         </span>
       );
     case 'text':
     case 'json': {
       const cut = shown.text.length > LONG;
       const text = cut ? `${[...shown.text.slice(0, LONG)].slice(0, -1).join('')}…` : shown.text;
-      const body = shown.kind === 'json' ? <code><Text value={text} /></code> : <Text value={text} />;
+      const body =
+        shown.kind === 'json' ? (
+          <code>
+            <Text value={text} />
+          </code>
+        ) : (
+          <Text value={text} />
+        );
       if (shown.text === '') return <span class="value muted">(empty text)</span>;
       return (
         <span class={`value ${shown.kind}`} title={cut ? plain(shown.text.slice(0, 4000)) : undefined}>
-          {body}{shown.unit && <> <span class="unit"><Text value={shown.unit} /></span></>}
+          {body}
+          {shown.unit && (
+            <>
+              {' '}
+              <span class="unit">
+                <Text value={shown.unit} />
+              </span>
+            </>
+          )}
         </span>
       );
     }

@@ -28,10 +28,17 @@ export function App(): JSX.Element {
   const Page = PAGES[here.value.view].component;
   return (
     <>
-      <a class="skip" href="#main" onClick={skip}>Skip to the content</a>
+      <a class="skip" href="#main" onClick={skip}>
+        Skip to the content
+      </a>
       <header class="top">
         <div class="top-in">
-          <a class="brand" href={addressOf('overview', null)}><img src="icon.svg" alt="" width="26" height="26" /><h1>Smollama <span>cluster</span></h1></a>
+          <a class="brand" href={addressOf('overview', null)}>
+            <img src="icon.svg" alt="" width="26" height="26" />
+            <h1>
+              Smollama <span>cluster</span>
+            </h1>
+          </a>
           <Navigation />
           <NodeSelect />
           <ConnectionSign />
@@ -55,7 +62,9 @@ function Navigation(): JSX.Element {
   return (
     <nav aria-label="Views">
       {(Object.keys(PAGES) as View[]).map((view) => (
-        <a key={view} href={addressOf(view)} aria-current={here.value.view === view ? 'page' : undefined}>{PAGES[view].title}</a>
+        <a key={view} href={addressOf(view)} aria-current={here.value.view === view ? 'page' : undefined}>
+          {PAGES[view].title}
+        </a>
       ))}
     </nav>
   );

@@ -20,7 +20,11 @@ export function Events(): JSX.Element {
       <ListHead title="Events" shown={rows.length} placeholder="Node, state, reason…" />
       {rows.length === 0 && <Nothing>Nothing has happened yet: no node has changed its state.</Nothing>}
       {rows.length > 0 && (
-        <ol class="sheet items">{rows.slice(0, most).map((event) => <Item key={idKey(event.id)} event={event} />)}</ol>
+        <ol class="sheet items">
+          {rows.slice(0, most).map((event) => (
+            <Item key={idKey(event.id)} event={event} />
+          ))}
+        </ol>
       )}
       {more(rows.length, 'events')}
     </section>
@@ -31,11 +35,22 @@ function Item({ event }: { event: ClusterEvent }): JSX.Element {
   return (
     <li class="item event" data-node={event.node ?? ''}>
       <div class="item-meta">
-        {event.node === null ? <span class="node-name">the cluster</span> : <NodeName name={event.node} node={model.value.nodes.get(event.node)} />}
-        <span class="muted"><Moment at={event.at} /> · <Age at={event.at} suffix=" ago" /></span>
+        {event.node === null ? (
+          <span class="node-name">the cluster</span>
+        ) : (
+          <NodeName name={event.node} node={model.value.nodes.get(event.node)} />
+        )}
+        <span class="muted">
+          <Moment at={event.at} /> · <Age at={event.at} suffix=" ago" />
+        </span>
       </div>
       <div class="item-body">
-        <p class="change"><State status={event.from} /><span aria-hidden="true">→</span><span class="sr"> became </span><State status={event.to} /></p>
+        <p class="change">
+          <State status={event.from} />
+          <span aria-hidden="true">→</span>
+          <span class="sr"> became </span>
+          <State status={event.to} />
+        </p>
         <Reason code={event.cause} sentence={event.reason} />
       </div>
     </li>

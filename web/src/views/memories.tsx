@@ -19,10 +19,19 @@ export function Memories(): JSX.Element {
   const { most, more } = useMore(ROWS, listKey());
   return (
     <section aria-label="Memories">
-      <ListHead title="Memories" shown={rows.length} total={of('memories', rows.length)} placeholder="Text…" />
+      <ListHead
+        title="Memories"
+        shown={rows.length}
+        total={of('memories', rows.length)}
+        placeholder="Text…"
+      />
       {rows.length === 0 && <Nothing>No node has a memory yet.</Nothing>}
       {rows.length > 0 && (
-        <ol class="sheet items">{rows.slice(0, most).map((row) => <Item key={row.key} row={row} />)}</ol>
+        <ol class="sheet items">
+          {rows.slice(0, most).map((row) => (
+            <Item key={row.key} row={row} />
+          ))}
+        </ol>
       )}
       {more(rows.length, 'memories')}
     </section>
@@ -35,7 +44,9 @@ function Item({ row }: { row: ItemRow<Memory> }): JSX.Element {
     <li class="item" data-node={item.node}>
       <div class="item-meta">
         <NodeName name={item.node} node={node} />
-        <span class="muted"><Moment at={item.at} /> · <Age at={item.at} suffix=" ago" /></span>
+        <span class="muted">
+          <Moment at={item.at} /> · <Age at={item.at} suffix=" ago" />
+        </span>
       </div>
       <div class="item-body">
         <div class="item-tags">
@@ -50,5 +61,9 @@ function Item({ row }: { row: ItemRow<Memory> }): JSX.Element {
 
 function Confirmed({ times }: { times: unknown }): JSX.Element | null {
   if (typeof times === 'number') return <span class="badge t-general num">confirmed {count(times)}×</span>;
-  return asText(times) === '' ? null : <span class="badge t-other">confirmed <Text value={times} /></span>;
+  return asText(times) === '' ? null : (
+    <span class="badge t-other">
+      confirmed <Text value={times} />
+    </span>
+  );
 }

@@ -19,10 +19,19 @@ export function Observations(): JSX.Element {
   const { most, more } = useMore(ROWS, listKey());
   return (
     <section aria-label="Observations">
-      <ListHead title="Observations" shown={rows.length} total={of('observations', rows.length)} placeholder="Text, type, source…" />
+      <ListHead
+        title="Observations"
+        shown={rows.length}
+        total={of('observations', rows.length)}
+        placeholder="Text, type, source…"
+      />
       {rows.length === 0 && <Nothing>No node has made an observation yet.</Nothing>}
       {rows.length > 0 && (
-        <ol class="sheet items">{rows.slice(0, most).map((row) => <Item key={row.key} row={row} />)}</ol>
+        <ol class="sheet items">
+          {rows.slice(0, most).map((row) => (
+            <Item key={row.key} row={row} />
+          ))}
+        </ol>
       )}
       {more(rows.length, 'observations')}
     </section>
@@ -32,8 +41,11 @@ export function Observations(): JSX.Element {
 /** The nodes keep more than the page holds: says so. */
 export function of(kind: 'observations' | 'memories', loaded: number): string {
   const chosen = here.value.node;
-  const all = chosen === null ? model.value.stats.totals[kind] : model.value.nodes.get(chosen)?.counts?.[kind];
-  return typeof all === 'number' && all > loaded ? `of ${count(all)} on ${chosen === null ? 'all nodes' : 'this node'}` : '';
+  const all =
+    chosen === null ? model.value.stats.totals[kind] : model.value.nodes.get(chosen)?.counts?.[kind];
+  return typeof all === 'number' && all > loaded
+    ? `of ${count(all)} on ${chosen === null ? 'all nodes' : 'this node'}`
+    : '';
 }
 
 function Item({ row }: { row: ItemRow<Observation> }): JSX.Element {
@@ -43,7 +55,9 @@ function Item({ row }: { row: ItemRow<Observation> }): JSX.Element {
     <li class="item" data-node={item.node}>
       <div class="item-meta">
         <NodeName name={item.node} node={node} />
-        <span class="muted"><Moment at={item.at} /> · <Age at={item.at} suffix=" ago" /></span>
+        <span class="muted">
+          <Moment at={item.at} /> · <Age at={item.at} suffix=" ago" />
+        </span>
       </div>
       <div class="item-body">
         <div class="item-tags">
@@ -55,7 +69,12 @@ function Item({ row }: { row: ItemRow<Observation> }): JSX.Element {
           <ul class="chips" aria-label="Related sources">
             {sources.map((source, index) => (
               <li key={index}>
-                <a class="chip mono" href={route.format({ ...route.HOME, view: 'readings', node: item.node, query: source })}><Text value={source} /></a>
+                <a
+                  class="chip mono"
+                  href={route.format({ ...route.HOME, view: 'readings', node: item.node, query: source })}
+                >
+                  <Text value={source} />
+                </a>
               </li>
             ))}
           </ul>
@@ -70,7 +89,11 @@ const TYPES: readonly string[] = ['anomaly', 'pattern', 'status', 'summary', 'tr
 function Type({ value }: { value: unknown }): JSX.Element | null {
   const text = asText(value);
   if (text === '') return null;
-  return <span class={`badge t-${TYPES.includes(text) ? text : 'other'}`}><Text value={text} /></span>;
+  return (
+    <span class={`badge t-${TYPES.includes(text) ? text : 'other'}`}>
+      <Text value={text} />
+    </span>
+  );
 }
 
 export function Confidence({ value }: { value: unknown }): JSX.Element | null {
@@ -80,8 +103,14 @@ export function Confidence({ value }: { value: unknown }): JSX.Element | null {
   return (
     <span class="confidence muted">
       <span class="sr">confidence </span>
-      {share !== null && <span class="bar" aria-hidden="true"><span style={{ width: `${share * 100}%` }} /></span>}
-      <span class="num" title="confidence"><Text value={text} /></span>
+      {share !== null && (
+        <span class="bar" aria-hidden="true">
+          <span style={{ width: `${share * 100}%` }} />
+        </span>
+      )}
+      <span class="num" title="confidence">
+        <Text value={text} />
+      </span>
     </span>
   );
 }

@@ -26,9 +26,17 @@ export function Overview(): JSX.Element {
     <>
       <Summary />
       <section aria-labelledby="nodes-title">
-        <div class="list-head"><h2 id="nodes-title">Nodes <span class="count num">{count(nodes.length)}</span></h2></div>
+        <div class="list-head">
+          <h2 id="nodes-title">
+            Nodes <span class="count num">{count(nodes.length)}</span>
+          </h2>
+        </div>
         {nodes.length === 0 && <Nothing>No node has been heard yet. They appear here by themselves.</Nothing>}
-        <ul class="cards">{nodes.slice(0, most).map((node) => <Card key={node.name} node={node} />)}</ul>
+        <ul class="cards">
+          {nodes.slice(0, most).map((node) => (
+            <Card key={node.name} node={node} />
+          ))}
+        </ul>
         {more(nodes.length, 'nodes')}
       </section>
       {nodes.length > 0 && <Breakdown />}
@@ -39,12 +47,16 @@ export function Overview(): JSX.Element {
 const TOTALS = ['readings', 'observations', 'memories', 'sources'] as const;
 type Total = (typeof TOTALS)[number];
 const TOTAL_NOTES: Readonly<Record<Total, string>> = {
-  readings: 'stored by the nodes', observations: 'made by the nodes', memories: 'kept by the nodes', sources: 'with a last value',
+  readings: 'stored by the nodes',
+  observations: 'made by the nodes',
+  memories: 'kept by the nodes',
+  sources: 'with a last value',
 };
 
 /** The sums of all nodes, or of the one that is chosen. */
 function total(name: Total, chosen: string | null): number | null {
-  if (chosen === null) return name === 'sources' ? sources(model.value) : (model.value.stats.totals[name] ?? null);
+  if (chosen === null)
+    return name === 'sources' ? sources(model.value) : (model.value.stats.totals[name] ?? null);
   return breakdown(model.value).find((row) => row.name === chosen)?.[name] ?? null;
 }
 
@@ -59,7 +71,11 @@ function Summary(): JSX.Element {
       <ul class="tile states" aria-label="Nodes by state">
         {states.map(({ status, number }) => (
           <li key={status} class={number === 0 ? 'zero' : ''}>
-            <b class="num">{count(number)}</b><span class={`state s-${status}`}><StateIcon status={status} />{status}</span>
+            <b class="num">{count(number)}</b>
+            <span class={`state s-${status}`}>
+              <StateIcon status={status} />
+              {status}
+            </span>
           </li>
         ))}
       </ul>
@@ -67,7 +83,9 @@ function Summary(): JSX.Element {
         {TOTALS.map((name) => (
           <div key={name}>
             <dt>{name[0]!.toUpperCase() + name.slice(1)}</dt>
-            <dd class="num" data-total={name}>{count(total(name, chosen))}</dd>
+            <dd class="num" data-total={name}>
+              {count(total(name, chosen))}
+            </dd>
             <dd class="note">{TOTAL_NOTES[name]}</dd>
           </div>
         ))}
@@ -82,20 +100,40 @@ function Card({ node }: { node: ClusterNode }): JSX.Element {
   return (
     <li class={`card s-${node.status} ${oldClass(node)}`} data-node={node.name}>
       <header>
-        <h3><a href={addressOf('readings', node.name)} title="Its readings"><Text value={node.name} /></a></h3>
-        {node.type && <span class="type"><Text value={node.type} /></span>}
+        <h3>
+          <a href={addressOf('readings', node.name)} title="Its readings">
+            <Text value={node.name} />
+          </a>
+        </h3>
+        {node.type && (
+          <span class="type">
+            <Text value={node.type} />
+          </span>
+        )}
         <State status={node.status} />
       </header>
       {(broken || node.cause) && <Reason code={node.cause} sentence={node.reason} />}
       <KeyReadings node={node} />
       <Labels labels={node.labels} />
       <footer>
-        <span>seen <Age at={node.last_seen} suffix=" ago" /></span>
+        <span>
+          seen <Age at={node.last_seen} suffix=" ago" />
+        </span>
         {node.via && <span>via {via(node.via)}</span>}
-        {typeof node.latency_ms === 'number' && node.via === 'http' && <span class="num">{Math.round(node.latency_ms)} ms</span>}
-        {node.version && <span>v<Text value={node.version} /></span>}
+        {typeof node.latency_ms === 'number' && node.via === 'http' && (
+          <span class="num">{Math.round(node.latency_ms)} ms</span>
+        )}
+        {node.version && (
+          <span>
+            v<Text value={node.version} />
+          </span>
+        )}
         <span class="actions">
-          {link && <a href={link} rel="noreferrer noopener" target="_blank" title={plain(link)}>dashboard<span class="sr"> of {plain(node.name)}</span> ↗</a>}
+          {link && (
+            <a href={link} rel="noreferrer noopener" target="_blank" title={plain(link)}>
+              dashboard<span class="sr"> of {plain(node.name)}</span> ↗
+            </a>
+          )}
           {node.type !== 'edge' && <Refresh name={node.name} />}
         </span>
       </footer>
@@ -109,10 +147,27 @@ function KeyReadings({ node }: { node: ClusterNode }): JSX.Element {
   const all = model.value.readings.get(node.name)?.size ?? 0;
   return (
     <>
-      <dl class="key-readings">{list.map((reading) => <KeyReading key={reading.full_id} reading={reading} />)}</dl>
+      <dl class="key-readings">
+        {list.map((reading) => (
+          <KeyReading key={reading.full_id} reading={reading} />
+        ))}
+      </dl>
       <p class="key-age muted">
-        {isOld(node.status) ? <>old values, from <Age at={node.captured_at ?? null} suffix=" ago" /></> : <>values <Age at={node.captured_at ?? null} suffix=" old" /></>}
-        {all > list.length && <> · <a href={addressOf('readings', node.name)}>{count(all - list.length)} more</a></>}
+        {isOld(node.status) ? (
+          <>
+            old values, from <Age at={node.captured_at ?? null} suffix=" ago" />
+          </>
+        ) : (
+          <>
+            values <Age at={node.captured_at ?? null} suffix=" old" />
+          </>
+        )}
+        {all > list.length && (
+          <>
+            {' '}
+            · <a href={addressOf('readings', node.name)}>{count(all - list.length)} more</a>
+          </>
+        )}
       </p>
     </>
   );
@@ -124,8 +179,12 @@ function KeyReading({ reading }: { reading: Reading }): JSX.Element {
   const short = sourceLabel(reading) || (/[^\d]/.test(own) ? own : reading.full_id);
   return (
     <div>
-      <dt title={plain(reading.full_id)}><Text value={short.replace(/_/g, ' ')} /></dt>
-      <dd><Value shown={shown(reading.value, reading.unit)} /></dd>
+      <dt title={plain(reading.full_id)}>
+        <Text value={short.replace(/_/g, ' ')} />
+      </dt>
+      <dd>
+        <Value shown={shown(reading.value, reading.unit)} />
+      </dd>
     </div>
   );
 }
@@ -135,7 +194,11 @@ function Labels({ labels }: { labels: ClusterNode['labels'] }): JSX.Element | nu
   if (list.length === 0) return null;
   return (
     <ul class="chips" aria-label="Labels">
-      {list.map(([key, value]) => <li key={key} class="chip"><Text value={`${key}: ${asText(value)}`} /></li>)}
+      {list.map(([key, value]) => (
+        <li key={key} class="chip">
+          <Text value={`${key}: ${asText(value)}`} />
+        </li>
+      ))}
     </ul>
   );
 }
@@ -149,7 +212,8 @@ function Refresh({ name }: { name: string }): JSX.Element {
   };
   return (
     <button type="button" class="link" disabled={state === 'asking'} onClick={() => void ask()}>
-      {state === 'asked' ? 'asked' : state === 'failed' ? 'not taken' : 'refresh'}<span class="sr"> {plain(name)}</span>
+      {state === 'asked' ? 'asked' : state === 'failed' ? 'not taken' : 'refresh'}
+      <span class="sr"> {plain(name)}</span>
     </button>
   );
 }
@@ -162,20 +226,35 @@ function Breakdown(): JSX.Element {
   const { most, more } = useMore(ROWS, listKey());
   const largest = (name: Total): number => Math.max(1, ...rows.map((row) => row[name] ?? 0));
   const scale: Record<Total, number> = {
-    readings: largest('readings'), observations: largest('observations'), memories: largest('memories'), sources: largest('sources'),
+    readings: largest('readings'),
+    observations: largest('observations'),
+    memories: largest('memories'),
+    sources: largest('sources'),
   };
   return (
     <section aria-labelledby="breakdown-title">
-      <div class="list-head"><h2 id="breakdown-title">By node</h2></div>
+      <div class="list-head">
+        <h2 id="breakdown-title">By node</h2>
+      </div>
       <div class="sheet">
         <table class="breakdown" role="table">
           <thead role="rowgroup">
             <tr role="row">
-              <th role="columnheader" scope="col">Node</th>
-              {TOTALS.map((name) => <th key={name} role="columnheader" scope="col" class="right">{name}</th>)}
+              <th role="columnheader" scope="col">
+                Node
+              </th>
+              {TOTALS.map((name) => (
+                <th key={name} role="columnheader" scope="col" class="right">
+                  {name}
+                </th>
+              ))}
             </tr>
           </thead>
-          <tbody role="rowgroup">{rows.slice(0, most).map((row) => <BreakdownRow key={row.name} row={row} scale={scale} />)}</tbody>
+          <tbody role="rowgroup">
+            {rows.slice(0, most).map((row) => (
+              <BreakdownRow key={row.name} row={row} scale={scale} />
+            ))}
+          </tbody>
         </table>
       </div>
       {more(rows.length, 'nodes')}
@@ -186,12 +265,24 @@ function Breakdown(): JSX.Element {
 function BreakdownRow({ row, scale }: { row: Sums; scale: Record<Total, number> }): JSX.Element {
   return (
     <tr role="row" class={isOld(row.status) ? 'old' : ''} data-node={row.name}>
-      <th role="rowheader" scope="row"><NodeName name={row.name} node={model.value.nodes.get(row.name)} /></th>
+      <th role="rowheader" scope="row">
+        <NodeName name={row.name} node={model.value.nodes.get(row.name)} />
+      </th>
       {TOTALS.map((name) => (
         <td key={name} role="cell" class="right num">
-          <span class="label muted" aria-hidden="true">{name}</span>
-          {row[name] === null ? <span class="muted" title="never said">–</span> : count(row[name])}
-          <span class="bar" aria-hidden="true"><span style={{ width: `${(100 * (row[name] ?? 0)) / scale[name]}%` }} /></span>
+          <span class="label muted" aria-hidden="true">
+            {name}
+          </span>
+          {row[name] === null ? (
+            <span class="muted" title="never said">
+              –
+            </span>
+          ) : (
+            count(row[name])
+          )}
+          <span class="bar" aria-hidden="true">
+            <span style={{ width: `${(100 * (row[name] ?? 0)) / scale[name]}%` }} />
+          </span>
         </td>
       ))}
     </tr>

@@ -26,19 +26,34 @@ export function Readings(): JSX.Element {
   return (
     <section aria-label="Readings">
       <ListHead title="Readings" shown={rows.length} placeholder="Node, source, value…" />
-      {rows.length === 0 ? <Nothing>No node has sent a reading yet.</Nothing> : (
-        // The roles are said again, as a phone shows the rows as blocks, and browsers then forget what they are.
+      {rows.length === 0 ? (
+        <Nothing>No node has sent a reading yet.</Nothing>
+      ) : (
+        // The roles are said again, as a phone shows the rows as blocks, and browsers then forget what they
+        // are.
         <div class="sheet">
           <table class="readings" role="table">
             <thead role="rowgroup">
-              <tr role="row">{COLUMNS.map((column) => <SortHead key={column.key} column={column} />)}</tr>
+              <tr role="row">
+                {COLUMNS.map((column) => (
+                  <SortHead key={column.key} column={column} />
+                ))}
+              </tr>
             </thead>
-            <tbody role="rowgroup">{rows.slice(0, most).map((row) => <Row key={row.key} row={row} />)}</tbody>
+            <tbody role="rowgroup">
+              {rows.slice(0, most).map((row) => (
+                <Row key={row.key} row={row} />
+              ))}
+            </tbody>
           </table>
         </div>
       )}
       {more(rows.length, 'readings')}
-      {rows.length > 0 && <p class="sr" role="status">{count(rows.length)} readings</p>}
+      {rows.length > 0 && (
+        <p class="sr" role="status">
+          {count(rows.length)} readings
+        </p>
+      )}
     </section>
   );
 }
@@ -49,11 +64,20 @@ function SortHead({ column }: { column: (typeof COLUMNS)[number] }): JSX.Element
   const next = { key: column.key, descending: mine && !sort.descending };
   return (
     <th
-      role="columnheader" scope="col" class={`${column.class} c-${column.key}`}
+      role="columnheader"
+      scope="col"
+      class={`${column.class} c-${column.key}`}
       aria-sort={mine ? (sort.descending ? 'descending' : 'ascending') : 'none'}
     >
-      <button type="button" class="sort" onClick={() => sortBy(next.key === 'node' && !next.descending ? null : next)}>
-        {column.title}<span class="arrow" aria-hidden="true">{mine ? (sort.descending ? '↓' : '↑') : ''}</span>
+      <button
+        type="button"
+        class="sort"
+        onClick={() => sortBy(next.key === 'node' && !next.descending ? null : next)}
+      >
+        {column.title}
+        <span class="arrow" aria-hidden="true">
+          {mine ? (sort.descending ? '↓' : '↑') : ''}
+        </span>
       </button>
     </th>
   );
@@ -64,13 +88,26 @@ function Row({ row }: { row: ReadingRow }): JSX.Element {
   const label = sourceLabel(reading);
   return (
     <tr role="row" class={oldClass(node)} data-node={reading.node} data-source={reading.full_id}>
-      <td role="cell" class="c-node"><NodeName name={reading.node} node={node} /></td>
-      <td role="cell" class="c-source">
-        <span class="mono"><Text value={reading.full_id} /></span>
-        {label && <span class="muted source-label"><Text value={label} /></span>}
+      <td role="cell" class="c-node">
+        <NodeName name={reading.node} node={node} />
       </td>
-      <td role="cell" class="c-value right"><Value shown={row.shown} /></td>
-      <td role="cell" class="c-age right">{isOld(node?.status) && <span class="old-tag">old</span>}<Age at={row.at} /></td>
+      <td role="cell" class="c-source">
+        <span class="mono">
+          <Text value={reading.full_id} />
+        </span>
+        {label && (
+          <span class="muted source-label">
+            <Text value={label} />
+          </span>
+        )}
+      </td>
+      <td role="cell" class="c-value right">
+        <Value shown={row.shown} />
+      </td>
+      <td role="cell" class="c-age right">
+        {isOld(node?.status) && <span class="old-tag">old</span>}
+        <Age at={row.at} />
+      </td>
     </tr>
   );
 }
