@@ -39,20 +39,23 @@ static void report_unknown(struct pass *pass, const struct yaml_node *entry, con
                      group, log_escape(shown, sizeof shown, entry->key, strlen(entry->key)), nearest);
 }
 
-/* YAML itself lets the last one count, as Smollama does; two are never meant. */
-static void report_double(struct pass *pass, const struct yaml_node *parent, size_t i, const char *name,
-                          bool ours)
+/* YAML lets the last one count, as Smollama does; two are never meant. True if `i` is not the last one of its
+ * name: then it is not read. */
+static bool is_overruled(struct pass *pass, const struct yaml_node *parent, size_t i, const char *name,
+                         bool ours)
 {
-    for (size_t j = 0; j < i; j++) {
-        if (strcmp(parent->children[j].key, parent->children[i].key) == 0) {
+    const struct yaml_node *entry = &parent->children[i];
+    for (size_t j = i + 1; j < parent->count; j++) {
+        if (strcmp(parent->children[j].key, entry->key) == 0) {
             char place[PATH_MAX + 16];
             conf_problem_add(pass->conf, ours ? CONF_ERROR : CONF_WARNING,
-                             where(pass, parent->children[i].key_line, place),
-                             "%s: stands here a second time (first in line %u); the last one counts", name,
+                             where(pass, entry->key_line, place),
+                             "%s: stands here again in line %u, and only the last one is read", name,
                              parent->children[j].key_line);
-            return;
+            return true;
         }
     }
+    return false;
 }
 
 /* The keys below `group`. Its depth is bounded by the table: "mqtt.tls" is the deepest group. */
@@ -78,14 +81,15 @@ static void apply_group(struct pass *pass, const struct yaml_node *node, const c
         int n = snprintf(name, sizeof name, "%s.%s", group, entry->key);
         bool fits = n > 0 && (size_t)n < sizeof name && !strchr(entry->key, '.');
         int key = fits ? conf_key_find(name) : -1;
-        if (key >= 0) {
-            report_double(pass, node, i, name, ours);
-            conf_set_node(pass->conf, (size_t)key, pass->file, entry);
-        } else if (fits && conf_is_group(name)) {
-            report_double(pass, node, i, name, ours);
+        bool is_group = key < 0 && fits && conf_is_group(name);
+        if (key < 0 && !is_group) {
+            report_unknown(pass, entry, group, ours);
+        } else if (is_overruled(pass, node, i, name, ours)) {
+            continue;
+        } else if (is_group) {
             apply_group(pass, entry, name, ours);
         } else {
-            report_unknown(pass, entry, group, ours);
+            conf_set_node(pass->conf, (size_t)key, pass->file, entry);
         }
     }
 }
@@ -109,8 +113,8 @@ static void apply_root(struct pass *pass, const struct yaml_node *root)
         enum conf_section kind = conf_section_kind(entry->key);
         if (kind == SECTION_UNKNOWN) {
             report_section(pass, entry);
-        } else if (kind != SECTION_SMOLLAMA) {
-            report_double(pass, root, i, entry->key, kind == SECTION_OURS);
+        } else if (kind != SECTION_SMOLLAMA &&
+                   !is_overruled(pass, root, i, entry->key, kind == SECTION_OURS)) {
             apply_group(pass, entry, entry->key, kind == SECTION_OURS);
         }
     }

@@ -289,11 +289,10 @@ static bool read_record(struct place *place, const char *file, const struct yaml
         }
         if (f == CONF_FIELDS_MAX) {
             char shown[LOG_TEXT];
-            bool second = edit_distance(entry->key, key->fields[1].name) <
-                          edit_distance(entry->key, key->fields[0].name);
-            conf_problem_add(place->conf, CONF_ERROR, place->where, "%s.%s: unknown key; did you mean %s?",
-                             key->name, log_escape(shown, sizeof shown, entry->key, strlen(entry->key)),
-                             key->fields[second].name);
+            conf_problem_add(place->conf, CONF_ERROR, place->where,
+                             "%s.%s: unknown key; the known ones are %s and %s", key->name,
+                             log_escape(shown, sizeof shown, entry->key, strlen(entry->key)),
+                             key->fields[0].name, key->fields[1].name);
             ok = false;
             continue;
         }
