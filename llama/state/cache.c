@@ -206,7 +206,7 @@ static bool expired(const struct cache *cache, const struct entry *entry, struct
         return false;
     }
     bool heard = node->last_seen_wall_ms != TIMESTAMP_NONE;
-    int64_t heard_ms = heard ? node->last_seen_mono_ms : entry->added_ms;
+    int64_t heard_ms = heard ? node->last_seen_mono_ms : entry->node.evidence.added_ms;
     return now.mono_ms - heard_ms > cache->retain_ms;
 }
 

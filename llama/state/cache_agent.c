@@ -216,8 +216,7 @@ int cache_heartbeat(struct cache *cache, struct node *node, const struct heartbe
         begin_session(entry, heartbeat, replayed, now);
     }
     keep(node, heartbeat);
-    node->found |= FOUND_MQTT;
-    node->evidence.agent.ever = true;
+    cache_agent_heard(entry, now);
     node->evidence.agent.interval_s = heartbeat->interval_s;
     if (cache_set_text(&entry->announced_url, heartbeat->url)) {
         entry->announced_allowed = url_allowed;
@@ -255,8 +254,7 @@ void cache_status(struct cache *cache, struct node *node, const struct status *s
     enum presence presence = status->online    ? PRESENCE_ONLINE
                              : status->stopped ? PRESENCE_STOPPED
                                                : PRESENCE_WILL;
-    e->agent.ever = true;
-    node->found |= FOUND_MQTT;
+    cache_agent_heard(entry, now);
     if (presence != e->agent.presence || (e->agent.presence_replayed && !replayed)) {
         /* What was heard live stays so when the broker repeats it. */
         e->agent.presence = presence;

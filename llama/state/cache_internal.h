@@ -52,7 +52,6 @@ struct entry {
     bool cleared;  /* retained messages were deleted: nothing may be left */
     bool has_base; /* `base` holds the verdict that the next event starts from */
     struct verdict base;
-    int64_t added_ms;
     int32_t body_offset_s[ITEM_KINDS]; /* the UTC offset that the items' times were read with */
     int64_t message_wall_ms;           /* edge: the time of the newest message; TIMESTAMP_NONE */
     unsigned missing_heartbeats;       /* live heartbeats in a row that named snapshots which are not here */
@@ -110,6 +109,16 @@ void cache_judge(struct cache *cache, struct entry *entry, struct now now, bool 
 void cache_judge_all(struct cache *cache, struct now now, bool evidence_changed);
 /* Proven alive at mono_ms; what is older than known is ignored. */
 void cache_seen(struct entry *entry, int64_t mono_ms, struct now now);
+/* An agent speaks for this node, be it by an old message. */
+static inline void cache_agent_heard(struct entry *entry, struct now now)
+{
+    struct evidence *e = &entry->node.evidence;
+    entry->node.found |= FOUND_MQTT;
+    if (!e->agent.ever) {
+        e->agent.ever = true;
+        e->agent.first_ms = now.mono_ms;
+    }
+}
 /* Sets the fault, and counts it for the cache and the node (may be NULL). */
 void cache_fault(struct cache *cache, struct entry *entry, struct fault *ret_fault, enum reject reason,
                  const char *format, ...) __attribute__((format(printf, 5, 6)));

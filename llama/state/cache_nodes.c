@@ -210,7 +210,7 @@ static void set_up(struct entry *entry, const char *name, size_t len, struct now
     for (size_t i = 0; i < ITEM_KINDS; i++) {
         entry->body_offset_s[i] = TIMESTAMP_OFFSET_UNKNOWN;
     }
-    entry->added_ms = now.mono_ms;
+    entry->node.evidence.added_ms = now.mono_ms;
     entry->message_wall_ms = TIMESTAMP_NONE;
     cache_choose_url(entry);
 }

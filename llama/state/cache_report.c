@@ -214,8 +214,7 @@ int cache_report(struct cache *cache, struct node *node, const struct report *re
     if (e < 0) {
         return e;
     }
-    node->found |= FOUND_MQTT;
-    node->evidence.agent.ever = true;
+    cache_agent_heard(entry, now);
     if (!replayed) {
         cache_seen(entry, now.mono_ms, now);
     } else if (age_s >= 0) {

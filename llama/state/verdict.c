@@ -4,7 +4,8 @@
 
 #define INTERVAL_S       10    /* assumed as long as no heartbeat told */
 #define EDGE_INTERVAL_MS 30000 /* Smollama's default */
-#define CONNECT_MS       5000 /* the broker's link may take this long after the start before it counts as down */
+/* The link may take this long after the start before it counts as down. */
+#define CONNECT_MS 5000
 
 const char *state_name(enum state state)
 {
@@ -58,20 +59,23 @@ struct lateness {
     int64_t late_ms;
 };
 
-static struct lateness lateness_of(int64_t heard_ms, int64_t tolerance_ms, const struct link_evidence *link,
-                                   int64_t now_ms)
+/* Before anything was heard, it is awaited from known_ms on (0 = always known). */
+static struct lateness lateness_of(int64_t heard_ms, int64_t known_ms, int64_t tolerance_ms,
+                                   const struct link_evidence *link, int64_t now_ms)
 {
+    int64_t awaited_ms = max_of(link->up_ms, link->started_ms);
+    if (heard_ms == 0) {
+        awaited_ms = max_of(awaited_ms, known_ms);
+    }
     struct lateness l = {
         .fresh = heard_ms != 0 && now_ms - heard_ms <= tolerance_ms,
-        .grace =
-            link->up && now_ms - link->up_ms <= tolerance_ms && (heard_ms == 0 || heard_ms < link->up_ms),
+        .grace = link->up && now_ms - awaited_ms <= tolerance_ms && (heard_ms == 0 || heard_ms < link->up_ms),
     };
     /* Whoever was late before the link went down has not become less late by the outage. */
     bool outage = link->down_ms != 0 && link->down_ms < link->up_ms;
     int64_t listened_until_ms = outage ? link->down_ms : link->up_ms;
     bool late_before = link->up && heard_ms != 0 && listened_until_ms - heard_ms > tolerance_ms;
-    int64_t since_ms = late_before ? heard_ms : max_of(max_of(heard_ms, link->up_ms), link->started_ms);
-    l.late_ms = now_ms - since_ms;
+    l.late_ms = now_ms - (late_before ? heard_ms : max_of(heard_ms, awaited_ms));
     return l;
 }
 
@@ -92,7 +96,8 @@ static struct agent_view agent_view(const struct evidence *e, const struct link_
                                     int64_t now_ms)
 {
     int64_t interval_ms = heartbeat_ms(e);
-    struct lateness l = lateness_of(e->agent.heartbeat_ms, interval_ms * 5 / 2, link, now_ms);
+    int64_t known_ms = e->agent.ever ? e->agent.first_ms : e->added_ms;
+    struct lateness l = lateness_of(e->agent.heartbeat_ms, known_ms, interval_ms * 5 / 2, link, now_ms);
     bool overridden = e->agent.heartbeat_ms != 0 && e->agent.presence_ms < e->agent.heartbeat_ms;
     bool gone = !overridden && (e->agent.presence == PRESENCE_STOPPED || e->agent.presence == PRESENCE_WILL);
     if (e->agent.presence_replayed) {
@@ -236,7 +241,7 @@ static struct verdict of_agent(const struct evidence *e, const struct link_evide
 static struct verdict of_edge(const struct evidence *e, const struct link_evidence *link, int64_t now_ms)
 {
     int64_t interval_ms = e->edge.interval_ms ? e->edge.interval_ms : EDGE_INTERVAL_MS;
-    struct lateness l = lateness_of(e->edge.message_ms, 3 * interval_ms, link, now_ms);
+    struct lateness l = lateness_of(e->edge.message_ms, 0, 3 * interval_ms, link, now_ms);
     if (l.fresh) {
         return verdict(STATE_ONLINE, CAUSE_NONE, VIA_EDGE);
     }

@@ -51,11 +51,13 @@ enum probe_outcome { PROBE_NONE, PROBE_OK, PROBE_UNUSABLE, PROBE_FAILED };
 struct evidence {
     bool manual;  /* configured by hand */
     bool has_url; /* pollable: a URL is known and allowed */
+    int64_t added_ms;
     struct {
         bool ever;              /* an agent was heard (a retained message counts) */
         bool duplicate;         /* two sessions alternate */
         bool presence_replayed; /* `presence` came retained, or from a broker about to stop */
         enum presence presence; /* the status last heard */
+        int64_t first_ms;       /* when one was first heard: until its heartbeat is due, none is missing */
         int64_t heartbeat_ms;   /* last heartbeat that counts as life */
         int64_t presence_ms;    /* when it was heard; a later heartbeat overrides will and stop */
         uint32_t interval_s;    /* of the last heartbeat, 1–3600; 0 = not known yet (10 is assumed) */

@@ -18,15 +18,15 @@ static void append(struct text *t, const char *format, ...) __attribute__((forma
 
 static void append(struct text *t, const char *format, ...)
 {
-    size_t room = t->size - t->len;
+    char piece[512];
     va_list args;
     va_start(args, format);
-    int n = vsnprintf(t->data + t->len, room, format, args);
+    vsnprintf(piece, sizeof piece, format, args);
     va_end(args);
-    if (n > 0) {
-        t->len += (size_t)n < room ? (size_t)n : utf8_cut(t->data + t->len, room - 1, room - 1);
-        t->data[t->len] = '\0';
-    }
+    size_t len = utf8_cut(piece, strlen(piece), t->size - 1 - t->len);
+    memcpy(t->data + t->len, piece, len);
+    t->len += len;
+    t->data[t->len] = '\0';
 }
 
 /* "2026-01-02T03:04:05Z": whole seconds are enough for people. */
@@ -101,6 +101,12 @@ static int64_t interval_ms(const struct evidence *e)
     return 1000 * (int64_t)(e->agent.interval_s ? e->agent.interval_s : 10);
 }
 
+static int64_t awaited_since(const struct link_evidence *link, int64_t known_ms)
+{
+    int64_t since_ms = link->up_ms > link->started_ms ? link->up_ms : link->started_ms;
+    return known_ms > since_ms ? known_ms : since_ms;
+}
+
 /* Why the agent is taken for silent. */
 static void append_silence(struct text *t, const struct evidence *e, const struct link_evidence *link,
                            struct now now)
@@ -124,7 +130,7 @@ static void append_silence(struct text *t, const struct evidence *e, const struc
     append(t, "no heartbeat");
     int64_t since_ms = e->agent.heartbeat_ms;
     if (since_ms == 0) {
-        since_ms = link->up_ms > link->started_ms ? link->up_ms : link->started_ms;
+        since_ms = awaited_since(link, e->agent.first_ms);
     }
     append_since(t, now, since_ms);
     append(t, " (announced every ");
@@ -229,7 +235,7 @@ static void append_no_answer(struct text *t, const struct evidence *e, const str
 {
     if (e->probe.outcome == PROBE_NONE) {
         append(t, "nothing heard of it");
-        append_since(t, now, link->up_ms > link->started_ms ? link->up_ms : link->started_ms);
+        append_since(t, now, awaited_since(link, e->added_ms));
         return;
     }
     if (e->probe.ok_ms) {

@@ -1,0 +1,444 @@
+/* States of nodes as messages, polls and outages make them, and the events that come of it. */
+#include "cache_world.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define NODE "kitchen"
+
+static uint64_t seq;
+
+static int set_up(void **state)
+{
+    static struct world w;
+    world_open_live(&w);
+    seq = 0;
+    *state = &w;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    world_close(*state);
+    return 0;
+}
+
+static void beat_for(struct world *w, const char *name, int64_t ms)
+{
+    for (; ms > 0; ms -= 10000) {
+        world_wait(w, 10000);
+        world_beat(w, name, "s1", ++seq);
+    }
+}
+
+static void announce(struct world *w, const char *name)
+{
+    struct heartbeat h = heartbeat_of(w, name, "s1", ++seq);
+    strcpy(h.url, "http://10.0.0.1:8080");
+    world_heartbeat(w, &h, false, -1);
+}
+
+static const struct event *newest_event(struct world *w)
+{
+    return events_older(cache_events(w->cache), NULL);
+}
+
+static void a_new_node_comes_without_event(void **state)
+{
+    struct world *w = *state;
+    world_status(w, NODE, "s1", "online", false); /* the agent says this first */
+    assert_state(w, NODE, "unknown", "starting");
+    world_beat(w, NODE, "s1", ++seq);
+    assert_state(w, NODE, "online", "");
+    assert_int_equal(world_events(w), 0);
+    assert_int_equal(cache_state_count(w->cache, STATE_ONLINE), 1);
+    assert_int_equal(cache_state_count(w->cache, STATE_UNKNOWN), 0);
+}
+
+static void a_node_that_falls_silent_is_told_once_a_step(void **state)
+{
+    struct world *w = *state;
+    world_beat(w, NODE, "s1", ++seq);
+    world_wait(w, 25 * 1000);
+    assert_state(w, NODE, "online", "");
+    world_wait(w, 1000);
+    assert_state(w, NODE, "stale", "late");
+    const struct event *event = newest_event(w);
+    assert_string_equal(event->node, NODE);
+    assert_int_equal(event->from, STATE_ONLINE);
+    assert_int_equal(event->to, STATE_STALE);
+    assert_int_equal(event->at_wall_ms, w->now.wall_ms);
+    assert_string_equal(event->reason, world_node(w, NODE)->reason);
+    assert_int_equal(world_node(w, NODE)->since_wall_ms, w->now.wall_ms);
+    world_wait(w, 3600 * 1000);
+    assert_state(w, NODE, "unreachable", "no_heartbeat");
+    assert_int_equal(world_events(w), 2);
+    world_beat(w, NODE, "s1", ++seq);
+    assert_state(w, NODE, "online", "");
+    assert_int_equal(world_events(w), 3);
+}
+
+static void ticking_alone_changes_nothing(void **state)
+{
+    struct world *w = *state;
+    world_beat(w, "a", "s1", ++seq);
+    world_edge(w, "b", "{\"readings\":[]}");
+    cache_add_manual(w->cache, "c", "http://10.0.0.1:8080", w->now);
+    world_poll(w, "c", PROBE_FAILED, "refused", NULL);
+    uint64_t before = cache_revision(w->cache);
+    world_wait(w, 20 * 1000);
+    assert_int_equal(cache_revision(w->cache), before);
+    world_wait(w, 300 * 1000);
+    before = cache_revision(w->cache);
+    world_wait(w, 3600 * 1000);
+    assert_int_equal(cache_revision(w->cache), before);
+}
+
+static void a_clean_stop_is_unreachable_at_once(void **state)
+{
+    struct world *w = *state;
+    world_beat(w, NODE, "s1", ++seq);
+    world_status(w, NODE, "s1", "stopped", false);
+    assert_state(w, NODE, "unreachable", "stopped");
+    world_beat(w, NODE, "s2", 1);
+    assert_state(w, NODE, "online", "");
+}
+
+static void a_silent_node_with_url_is_polled(void **state)
+{
+    struct world *w = *state;
+    announce(w, NODE);
+    assert_false(cache_wants_poll(w->cache, world_node(w, NODE), w->now));
+    world_status(w, NODE, "s1", "offline", false);
+    world_wait(w, 1000);
+    assert_state(w, NODE, "stale", "will");
+    assert_true(cache_wants_poll(w->cache, world_node(w, NODE), w->now));
+    world_poll(w, NODE, PROBE_OK, NULL, NODE);
+    assert_state(w, NODE, "online", "agent_down");
+    assert_int_equal(world_node(w, NODE)->verdict.via, VIA_HTTP);
+    assert_int_equal(world_node(w, NODE)->last_seen_wall_ms, w->now.wall_ms);
+    world_poll(w, NODE, PROBE_UNUSABLE, "http_500", NULL);
+    assert_state(w, NODE, "degraded", "smollama_error");
+    world_poll(w, NODE, PROBE_FAILED, "timeout", NULL);
+    assert_state(w, NODE, "unreachable", "no_answer");
+    announce(w, NODE);
+    assert_state(w, NODE, "online", "");
+    assert_int_equal(world_node(w, NODE)->verdict.via, VIA_MQTT);
+    assert_false(cache_wants_poll(w->cache, world_node(w, NODE), w->now));
+    /* What the last silence showed is forgotten by the next. */
+    world_wait(w, 26 * 1000);
+    assert_state(w, NODE, "stale", "late");
+}
+
+static void polled_data_stand_in_and_give_way(void **state)
+{
+    struct world *w = *state;
+    announce(w, NODE);
+    world_report(w, NODE, REPORT_READINGS, "s1", 1, "{\"readings\":[{\"full_id\":\"a:b\",\"value\":1}]}");
+    assert_int_equal(world_poll_body(w, NODE, REPORT_READINGS, "{\"readings\":[]}"), -EALREADY);
+    world_wait(w, 30 * 1000);
+    assert_int_equal(
+        world_poll_body(w, NODE, REPORT_READINGS, "{\"readings\":[{\"full_id\":\"a:b\",\"value\":2}]}"), 0);
+    assert_item(w, NODE, ITEM_READING, "a:b", "{\"full_id\":\"a:b\",\"value\":2}");
+    assert_int_equal(world_node(w, NODE)->snapshots[REPORT_READINGS].origin, ORIGIN_POLL);
+    /* The broker repeats what it had: older than what was polled. */
+    assert_int_equal(world_retained_report(w, NODE, REPORT_READINGS, "s1", 1, "{\"readings\":[]}"),
+                     -EALREADY);
+    /* The agent repeats it: that holds now. */
+    assert_int_equal(
+        world_report(w, NODE, REPORT_READINGS, "s1", 1, "{\"readings\":[{\"full_id\":\"a:b\",\"value\":1}]}"),
+        0);
+    assert_item(w, NODE, ITEM_READING, "a:b", "{\"full_id\":\"a:b\",\"value\":1}");
+}
+
+static void broken_poll_bodies_are_refused(void **state)
+{
+    struct world *w = *state;
+    cache_add_manual(w->cache, NODE, "http://10.0.0.1:8080", w->now);
+    world_poll_body(w, NODE, REPORT_READINGS, "{\"readings\":[{\"full_id\":\"a:b\",\"value\":1}]}");
+    static const struct {
+        const char *body;
+        enum reject reject;
+    } bad[] = {
+        {"", REJECT_NOT_JSON},
+        {"<html>", REJECT_NOT_JSON},
+        {"{\"readings\":[{\"full_id\":\"a:b\",\"value\":NaN}]}", REJECT_NOT_JSON},
+        {"{\"readings\":[{\"full_id\":\"a:b\"", REJECT_NOT_JSON},
+        {"{\"readings\":[\"\xff\"]}", REJECT_NOT_UTF8},
+        {"{\"memories\":[]}", REJECT_BAD_BODY},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_int_equal(world_poll_body(w, NODE, REPORT_READINGS, bad[i].body), -EBADMSG);
+        assert_int_equal(w->fault.reason, bad[i].reject);
+    }
+    assert_item(w, NODE, ITEM_READING, "a:b", "{\"full_id\":\"a:b\",\"value\":1}");
+}
+
+static void another_nodes_answer_proves_nothing(void **state)
+{
+    struct world *w = *state;
+    announce(w, NODE);
+    world_wait(w, 30 * 1000);
+    int64_t seen_ms = world_node(w, NODE)->last_seen_wall_ms;
+    world_poll(w, NODE, PROBE_OK, NULL, "attic");
+    assert_state(w, NODE, "unreachable", "no_answer");
+    assert_non_null(strstr(world_node(w, NODE)->reason, "another node answers there"));
+    assert_int_equal(world_node(w, NODE)->last_seen_wall_ms, seen_ms);
+}
+
+static void manual_nodes_without_agent_live_by_their_polls(void **state)
+{
+    struct world *w = *state;
+    assert_int_equal(cache_add_manual(w->cache, NODE, "http://10.0.0.1:8080", w->now), 0);
+    assert_state(w, NODE, "unknown", "starting");
+    assert_true(cache_wants_poll(w->cache, world_node(w, NODE), w->now));
+    world_poll(w, NODE, PROBE_FAILED, "timeout", NULL);
+    assert_state(w, NODE, "stale", "never_seen");
+    world_poll(w, NODE, PROBE_FAILED, "timeout", NULL);
+    assert_state(w, NODE, "unreachable", "never_seen");
+    world_poll(w, NODE, PROBE_OK, NULL, NODE);
+    assert_state(w, NODE, "online", "");
+    world_poll(w, NODE, PROBE_FAILED, "refused", NULL);
+    assert_state(w, NODE, "unreachable", "no_answer");
+}
+
+static void smollama_trouble_is_told_apart(void **state)
+{
+    struct world *w = *state;
+    struct heartbeat h = heartbeat_of(w, NODE, "s1", ++seq);
+    h.source.ok = false;
+    strcpy(h.source.error, "refused");
+    world_heartbeat(w, &h, false, -1);
+    assert_state(w, NODE, "degraded", "smollama_down");
+    h.seq = ++seq;
+    strcpy(h.source.error, "bad_body");
+    world_heartbeat(w, &h, false, -1);
+    assert_state(w, NODE, "degraded", "smollama_error");
+    world_wait(w, 26 * 1000);
+    assert_state(w, NODE, "stale", "late");
+}
+
+static void an_endpoint_is_in_trouble_after_two_fetches(void **state)
+{
+    struct world *w = *state;
+    for (int i = 0; i < 5; i++) {
+        struct heartbeat h = heartbeat_of(w, NODE, "s1", ++seq);
+        h.snapshots[REPORT_MEMORIES] =
+            (struct snapshot_state){.present = true, .interval_s = 20, .captured_at_ms = TIMESTAMP_NONE};
+        strcpy(h.snapshots[REPORT_MEMORIES].error, "http_500");
+        world_heartbeat(w, &h, false, -1);
+        assert_state(w, NODE, i < 2 ? "online" : "degraded", i < 2 ? "" : "endpoint_error");
+        world_wait(w, 10 * 1000);
+    }
+    world_beat(w, NODE, "s1", ++seq);
+    assert_state(w, NODE, "online", "");
+}
+
+/* ---- the broker's link ---- */
+
+static void an_outage_is_one_event(void **state)
+{
+    struct world *w = *state;
+    static const char *const names[] = {"a", "b", "c"};
+    for (int i = 0; i < 3; i++) {
+        world_beat(w, names[i], "s1", ++seq);
+    }
+    announce(w, "with-url");
+    world_wait(w, 5000);
+    cache_link(w->cache, false, w->now);
+    assert_state(w, "a", "unknown", "broker_down");
+    assert_state(w, "with-url", "online", "");
+    world_wait(w, 4000);
+    assert_int_equal(world_events(w), 0);
+    world_wait(w, 56 * 1000);
+    assert_int_equal(world_events(w), 1);
+    const struct event *event = newest_event(w);
+    assert_string_equal(event->node, "");
+    assert_int_equal(event->from, STATE_ONLINE);
+    assert_int_equal(event->to, STATE_UNKNOWN);
+    assert_int_equal(event->cause, CAUSE_BROKER_DOWN);
+    assert_state(w, "with-url", "unknown", "broker_down");
+    world_poll(w, "with-url", PROBE_OK, NULL, "with-url");
+    assert_state(w, "with-url", "online", "broker_down");
+    cache_link(w->cache, true, w->now);
+    for (int i = 0; i < 3; i++) {
+        world_status(w, names[i], "s1", "offline", true); /* the broker kept everybody's will */
+        assert_state(w, names[i], "unknown", "broker_down");
+    }
+    assert_state(w, "with-url", "online", "broker_down");
+    world_wait(w, 9000);
+    world_beat(w, "a", "s1", ++seq);
+    world_beat(w, "b", "s1", ++seq);
+    world_beat(w, "with-url", "s1", ++seq);
+    assert_state(w, "a", "online", "");
+    assert_state(w, "with-url", "online", "");
+    assert_int_equal(world_events(w), 1);
+    world_wait(w, 17 * 1000); /* c has died meanwhile */
+    assert_state(w, "c", "stale", "will");
+    assert_int_equal(newest_event(w)->from, STATE_ONLINE);
+    assert_int_equal(newest_event(w)->to, STATE_STALE);
+}
+
+static void a_short_break_is_no_event_at_all(void **state)
+{
+    struct world *w = *state;
+    world_beat(w, "a", "s1", ++seq);
+    cache_link(w->cache, false, w->now);
+    world_wait(w, 3000);
+    cache_link(w->cache, true, w->now);
+    assert_state(w, "a", "online", "");
+    world_wait(w, 5000);
+    world_beat(w, "a", "s1", ++seq);
+    world_wait(w, 20000);
+    assert_int_equal(world_events(w), 0);
+}
+
+static void wills_of_a_broker_that_stops_are_not_believed(void **state)
+{
+    struct world *w = *state;
+    beat_for(w, NODE, 30 * 1000);
+    world_status(w, NODE, "s1", "offline", false);
+    w->now.mono_ms += 300;
+    w->now.wall_ms += 300;
+    cache_link(w->cache, false, w->now);
+    world_wait(w, 8000);
+    cache_link(w->cache, true, w->now);
+    world_status(w, NODE, "s1", "offline", true);
+    assert_state(w, NODE, "online", "");
+    world_wait(w, 5000);
+    world_beat(w, NODE, "s1", ++seq);
+    assert_state(w, NODE, "online", "");
+    assert_int_equal(world_events(w), 1); /* the outage's */
+}
+
+static void who_was_gone_before_the_outage_stays_gone_without_event(void **state)
+{
+    struct world *w = *state;
+    world_beat(w, "late", "s1", ++seq);
+    world_beat(w, "stopped", "s1", ++seq);
+    world_status(w, "stopped", "s1", "stopped", false);
+    world_wait(w, 100 * 1000);
+    assert_state(w, "late", "unreachable", "no_heartbeat");
+    size_t before = world_events(w);
+    cache_link(w->cache, false, w->now);
+    world_wait(w, 60 * 1000);
+    assert_state(w, "stopped", "unknown", "broker_down");
+    cache_link(w->cache, true, w->now);
+    world_status(w, "stopped", "s1", "stopped", true);
+    assert_state(w, "stopped", "unreachable", "stopped");
+    world_wait(w, 24 * 1000);
+    assert_state(w, "late", "unknown", "broker_down");
+    world_wait(w, 100 * 1000);
+    assert_state(w, "late", "unreachable", "no_heartbeat");
+    assert_int_equal(world_events(w), before + 1);
+}
+
+static void after_a_restart_nobody_dead_is_shown_online(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w);
+    world_wait(&w, 1000);
+    cache_link(w.cache, true, w.now);
+    world_retained_beat(&w, "alive", "s1", 5, 4);
+    world_retained_beat(&w, "dead", "s1", 5, 3000);
+    world_retained_beat(&w, "stopped", "s1", 5, 3000);
+    world_status(&w, "alive", "s1", "online", true);
+    world_status(&w, "dead", "s1", "offline", true);
+    world_status(&w, "stopped", "s1", "stopped", true);
+    assert_int_equal(cache_state_count(w.cache, STATE_UNKNOWN), 3);
+    assert_int_equal(world_node(&w, "dead")->last_seen_wall_ms, w.now.wall_ms - 3000 * 1000);
+    world_wait(&w, 6000);
+    world_beat(&w, "alive", "s1", 6);
+    assert_state(&w, "alive", "online", "");
+    for (int i = 0; i < 6; i++) {
+        world_wait(&w, 10 * 1000);
+        world_beat(&w, "alive", "s1", 7 + (uint64_t)i);
+        assert_int_equal(cache_state_count(w.cache, STATE_ONLINE), 1);
+        if (i == 2) {
+            assert_state(&w, "dead", "stale", "will");
+            assert_state(&w, "stopped", "unreachable", "stopped");
+        }
+    }
+    assert_state(&w, "dead", "unreachable", "no_heartbeat");
+    assert_int_equal(world_events(&w), 1); /* from stale to unreachable */
+    world_close(&w);
+}
+
+static void without_a_broker_at_the_start_there_is_no_outage(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w);
+    cache_add_manual(w.cache, NODE, "http://10.0.0.1:8080", w.now);
+    world_poll(&w, NODE, PROBE_OK, NULL, NODE);
+    assert_state(&w, NODE, "online", "");
+    world_wait(&w, 60 * 1000);
+    assert_int_equal(world_events(&w), 0);
+    world_close(&w);
+}
+
+/* ---- edge nodes ---- */
+
+static void the_usual_interval_of_an_edge_node_is_learned(void **state)
+{
+    struct world *w = *state;
+    for (int i = 0; i < 30; i++) {
+        world_edge(w, "quick", "{\"readings\":[]}");
+        world_wait(w, 5000);
+    }
+    assert_in_range(world_node(w, "quick")->evidence.edge.interval_ms, 4500, 5500);
+    world_wait(w, 12 * 1000);
+    assert_state(w, "quick", "stale", "late");
+    for (int i = 0; i < 5; i++) {
+        world_edge(w, "slow", "{\"readings\":[]}");
+        world_wait(w, 300 * 1000);
+        assert_state(w, "slow", i < 1 ? "unreachable" : "online", i < 1 ? "no_message" : "");
+    }
+}
+
+static void edge_messages_never_override_an_agent(void **state)
+{
+    struct world *w = *state;
+    world_edge(w, NODE, "{\"readings\":[{\"full_id\":\"a:b\",\"value\":1}]}");
+    world_beat(w, NODE, "s1", ++seq);
+    world_report(w, NODE, REPORT_READINGS, "s1", 1, "{\"readings\":[{\"full_id\":\"a:b\",\"value\":2}]}");
+    assert_int_equal(world_node(w, NODE)->type, NODE_ALPACA);
+    assert_int_equal(world_edge(w, NODE, "{\"readings\":[{\"full_id\":\"a:b\",\"value\":3}]}"), -EALREADY);
+    assert_item(w, NODE, ITEM_READING, "a:b", "{\"full_id\":\"a:b\",\"value\":2}");
+    world_wait(w, 100 * 1000);
+    world_edge(w, NODE, "{\"readings\":[]}");
+    assert_state(w, NODE, "unreachable", "no_heartbeat");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_new_node_comes_without_event, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_node_that_falls_silent_is_told_once_a_step, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(ticking_alone_changes_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_clean_stop_is_unreachable_at_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_silent_node_with_url_is_polled, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(polled_data_stand_in_and_give_way, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(broken_poll_bodies_are_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(another_nodes_answer_proves_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(manual_nodes_without_agent_live_by_their_polls, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(smollama_trouble_is_told_apart, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_endpoint_is_in_trouble_after_two_fetches, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_outage_is_one_event, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_short_break_is_no_event_at_all, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(wills_of_a_broker_that_stops_are_not_believed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(who_was_gone_before_the_outage_stays_gone_without_event, set_up,
+                                        tear_down),
+        cmocka_unit_test(after_a_restart_nobody_dead_is_shown_online),
+        cmocka_unit_test(without_a_broker_at_the_start_there_is_no_outage),
+        cmocka_unit_test_setup_teardown(the_usual_interval_of_an_edge_node_is_learned, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(edge_messages_never_override_an_agent, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
