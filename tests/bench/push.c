@@ -28,12 +28,12 @@ static void publish_life(int mqtt, unsigned seq)
     char text[700];
     int len = snprintf(
         text, sizeof text,
-        "{\"v\":1,\"node\":\"" NODE "\",\"type\":\"alpaca\",\"session\":\"push\",\"seq\":%u,"
+        "{\"v\":1,\"node\":\"" NODE "\",\"type\":\"alpaca\",\"session\":\"push-%d\",\"seq\":%u,"
         "\"at\":\"2026-01-02T03:04:05.678Z\",\"version\":\"1\",\"uptime_s\":1,\"interval_s\":3600,\"url\":"
         "null,"
         "\"utc_offset_s\":0,\"labels\":{},\"source\":{\"kind\":\"system\",\"node_name\":null,\"ok\":true,"
         "\"error\":null,\"since\":null,\"latency_ms\":1},\"snapshots\":{}}",
-        seq);
+        (int)getpid(), seq);
     mqtt_client_publish(mqtt, "alpaca/" NODE "/health", text, (size_t)len);
 }
 
@@ -42,11 +42,11 @@ static void publish_value(int mqtt, unsigned seq)
     char text[512];
     int len = snprintf(
         text, sizeof text,
-        "{\"v\":1,\"node\":\"" NODE "\",\"kind\":\"readings\",\"session\":\"push\",\"seq\":%u,"
+        "{\"v\":1,\"node\":\"" NODE "\",\"kind\":\"readings\",\"session\":\"push-%d\",\"seq\":%u,"
         "\"captured_at\":\"2026-01-02T03:04:05.678Z\",\"utc_offset_s\":0,"
         "\"body\":{\"timestamp\":\"2026-01-02T03:04:05\",\"readings\":[{\"full_id\":\"bench:n\"," MARK "%u,"
         "\"unit\":null,\"timestamp\":\"2026-01-02T03:04:05\",\"metadata\":null}]}}",
-        seq, seq);
+        (int)getpid(), seq, seq);
     mqtt_client_publish(mqtt, "alpaca/" NODE "/readings", text, (size_t)len);
 }
 

@@ -90,7 +90,7 @@ def push(bench: Bench) -> None:
     absolute: dict[str, list[float]] = {"plain p50": [], "browser p50": [], "plain p99": [], "browser p99": []}
     for _ in range(RUNS):
         out = subprocess.run([PUSH, "latency", str(broker.port), str(llamad.port), "1500", "1000"],
-                             capture_output=True, text=True, check=True).stdout
+                             stdout=subprocess.PIPE, text=True, check=True).stdout
         pairs = [tuple(map(float, line.split())) for line in out.splitlines()]
         for name, share in (("p50", 0.5), ("p99", 0.99)):
             plain = percentile([p for p, _ in pairs], share)
