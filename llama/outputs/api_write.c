@@ -127,7 +127,7 @@ void api_write_node_members(struct buf *out, const struct node *node, struct now
     write_count(out, "latency_ms", node->latency_ms ? (int64_t)node->latency_ms : -1);
     buf_json_key(out, "clock_skew_s");
     if (node->has_clock_skew) {
-        buf_printf(out, "%.1f", (double)node->clock_skew_ms / 1000);
+        buf_json_double(out, round((double)node->clock_skew_ms / 100) / 10 + 0.0); /* + 0.0: no "-0" */
     } else {
         buf_str(out, "null");
     }

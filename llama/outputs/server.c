@@ -59,6 +59,7 @@ static void sweep(void *user)
         return;
     }
     live_sweep(server->live);
+    server_sweep_answers(server);
     lws_cancel_service(server->context); /* its timeouts are armed only when one of its descriptors stirs */
 }
 
@@ -207,6 +208,7 @@ static int start_lws(struct server *server, const char **ret_error)
         .timeout_secs = REQUEST_S,
         .keepalive_timeout = IDLE_S,
         .alpn = "http/1.1",
+        .headers = &server_security_headers,
     };
     lws_set_log_level(LLL_ERR | LLL_WARN, log_lws);
     server->context = lws_create_context(&info);

@@ -5,19 +5,26 @@
  */
 #include "server_internal.h"
 
+#include <poll.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #define SEND_TIMEOUT_S  20 /* without any progress */
 #define CHUNKS_PER_TURN 8
+#define SPIN_MS         1000 /* this long without progress and with input that nobody reads */
 
-static const char security_headers[] =
-    "Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "connect-src 'self'; font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'\r\n"
-    "X-Content-Type-Options: nosniff\r\n"
-    "Referrer-Policy: no-referrer\r\n";
+/* On every answer, lws's own included. */
+#define CSP                                                                                               \
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " \
+    "font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+static const struct lws_protocol_vhost_options referrer_policy = {.name = "Referrer-Policy:",
+                                                                  .value = "no-referrer"};
+static const struct lws_protocol_vhost_options content_type_options = {
+    .next = &referrer_policy, .name = "X-Content-Type-Options:", .value = "nosniff"};
+const struct lws_protocol_vhost_options server_security_headers = {
+    .next = &content_type_options, .name = "Content-Security-Policy:", .value = CSP};
 
 /* ---- reading a request ---- */
 
@@ -25,7 +32,8 @@ struct request {
     struct rules_request rules;
     struct buf path; /* decoded, terminated */
     struct buf encoded_path, query;
-    char host[300], origin[300], content_length[32], fetch_site[32], connection[32], if_none_match[1024];
+    char host[300], origin[300], content_length[32], fetch_site[32], connection[32], version[16];
+    char if_none_match[1024];
     bool http_1_0;
 };
 
@@ -89,7 +97,7 @@ static void read_url(struct server *server, struct lws *wsi, enum lws_token_inde
 static bool read_request(struct server *server, struct lws *wsi, struct request *request)
 {
     struct rules_request *rules = &request->rules;
-    char version[16], fragment[2];
+    char fragment[2];
     read_url(server, wsi, method_of(wsi, &rules->method), request);
     rules->host = header(wsi, WSI_TOKEN_HOST, request->host, sizeof request->host);
     /* too small a buffer is -1 as well, so ask for the length first */
@@ -105,9 +113,8 @@ static bool read_request(struct server *server, struct lws *wsi, struct request 
     }
     header(wsi, WSI_TOKEN_HTTP_IF_NONE_MATCH, request->if_none_match, sizeof request->if_none_match);
     header(wsi, WSI_TOKEN_CONNECTION, request->connection, sizeof request->connection);
-    /* as lws judges it: HTTP/1.1 exactly, all else closes by default */
-    request->http_1_0 = lws_hdr_copy(wsi, version, sizeof version, WSI_TOKEN_HTTP) < 8 || version[5] != '1' ||
-                        version[7] != '1';
+    rules->version = header(wsi, WSI_TOKEN_HTTP, request->version, sizeof request->version);
+    request->http_1_0 = rules->version && strcmp(rules->version, "HTTP/1.0") == 0;
     buf_terminate(&request->encoded_path);
     buf_terminate(&request->query);
     return !request->path.failed && !request->encoded_path.failed && !request->query.failed;
@@ -234,12 +241,62 @@ static void write_head(struct server *server, const struct exchange *exchange, s
     if (exchange->close || exchange->keep_alive_1_0) {
         buf_str(out, exchange->close ? "Connection: close\r\n" : "Connection: keep-alive\r\n");
     }
-    buf_str(out, security_headers);
+    for (const struct lws_protocol_vhost_options *line = &server_security_headers; line; line = line->next) {
+        buf_printf(out, "%s %s\r\n", line->name, line->value);
+    }
     buf_str(out, "\r\n");
+}
+
+static void set_blocked(struct server *server, struct lws *wsi, struct exchange *exchange)
+{
+    if (!exchange->blocked_ms) {
+        exchange->wsi = wsi;
+        exchange->prev = NULL;
+        exchange->next = server->blocked;
+        if (exchange->next) {
+            exchange->next->prev = exchange;
+        }
+        server->blocked = exchange;
+    }
+    exchange->blocked_ms = clock_now().mono_ms;
+}
+
+static void set_unblocked(struct server *server, struct exchange *exchange)
+{
+    if (!exchange->blocked_ms) {
+        return;
+    }
+    if (exchange->prev) {
+        exchange->prev->next = exchange->next;
+    } else {
+        server->blocked = exchange->next;
+    }
+    if (exchange->next) {
+        exchange->next->prev = exchange->prev;
+    }
+    exchange->blocked_ms = 0;
+}
+
+/*
+ * While an answer is under way libwebsockets reads nothing, but keeps asking the loop for input. A client
+ * that does not read, and has sent more or closed its half, would have the loop spin until the timeout.
+ */
+void server_sweep_answers(struct server *server)
+{
+    int64_t now_ms = clock_now().mono_ms;
+    for (struct exchange *exchange = server->blocked, *next; exchange; exchange = next) {
+        next = exchange->next;
+        struct pollfd input = {.fd = lws_get_socket_fd(exchange->wsi), .events = POLLIN | POLLRDHUP};
+        if (now_ms - exchange->blocked_ms >= SPIN_MS && poll(&input, 1, 0) > 0) {
+            set_unblocked(server, exchange);
+            shutdown(input.fd, SHUT_RDWR); /* lws notices at its next write and closes */
+        }
+    }
 }
 
 static void clear_exchange(struct server *server, struct exchange *exchange)
 {
+    set_unblocked(server, exchange);
     if (exchange->state != EXCHANGE_NONE) {
         server->busy--;
     }
@@ -252,8 +309,9 @@ static void clear_exchange(struct server *server, struct exchange *exchange)
 static int finish_exchange(struct server *server, struct lws *wsi, struct exchange *exchange)
 {
     bool closes = exchange->close;
-    if (closes && lws_partial_buffered(wsi)) {
+    if (lws_partial_buffered(wsi)) {
         exchange->state = EXCHANGE_SENT; /* lws calls when its buffer is out */
+        set_blocked(server, wsi, exchange);
         lws_callback_on_writable(wsi);
         return 0;
     }
@@ -296,6 +354,7 @@ static int send_some(struct server *server, struct lws *wsi, struct exchange *ex
             break;
         }
     }
+    set_blocked(server, wsi, exchange);
     lws_set_timeout(wsi, PENDING_TIMEOUT_HTTP_CONTENT, SEND_TIMEOUT_S);
     lws_callback_on_writable(wsi);
     return 0;

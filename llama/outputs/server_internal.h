@@ -31,8 +31,9 @@ struct server {
     struct loop_timer *sweep; /* once a second while there are connections */
     uint16_t port;
     uint32_t connections, max_connections;
-    uint32_t busy; /* answers under way */
-    bool paused;   /* not accepting: full, or out of descriptors */
+    struct exchange *blocked; /* answers that wait for their client to read */
+    uint32_t busy;            /* answers under way */
+    bool paused;              /* not accepting: full, or out of descriptors */
     bool stopping;
     struct server_stats stats;
     char date[40]; /* of the last answer, and its second */
@@ -50,11 +51,18 @@ struct exchange {
     bool head;   /* answered without its body */
     bool close;  /* the connection ends with this answer */
     bool keep_alive_1_0;
+    struct lws *wsi;
+    struct exchange *next, *prev; /* of server.blocked */
+    int64_t blocked_ms;           /* monotonic; since the last progress. 0 = not in the list */
     struct live_session session;
 };
 
+extern const struct lws_protocol_vhost_options server_security_headers; /* a list */
+
 /* The protocol of our one vhost. */
 int server_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len);
+/* Once a second: ends answers that would keep the loop spinning. */
+void server_sweep_answers(struct server *server);
 /* A connection came or went. */
 void server_connection_opened(struct server *server);
 void server_connection_closed(struct server *server);

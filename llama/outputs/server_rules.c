@@ -207,6 +207,10 @@ static bool check_form(const struct rules_request *request, struct refusal *refu
 
 bool rules_check(const struct rules *rules, const struct rules_request *request, struct refusal *ret_refusal)
 {
+    if (!request->version ||
+        (strcmp(request->version, "HTTP/1.1") != 0 && strcmp(request->version, "HTTP/1.0") != 0)) {
+        return refuse(ret_refusal, 400, "bad_request", "not a request of HTTP/1.1 or HTTP/1.0");
+    }
     if (request->many_hosts) {
         return refuse(ret_refusal, 400, "bad_request", "more than one Host header");
     }

@@ -22,7 +22,9 @@ struct rules {
 
 struct rules_request {
     enum api_method method;
-    bool many_hosts;  /* more than one Host header came */
+    bool many_hosts; /* more than one Host header came */
+    const char
+        *version;     /* "HTTP/1.1"; a %0d or %0a in the URL ends the line for libwebsockets, before this */
     const char *host; /* these are NULL when the header is absent */
     const char *origin;
     const char *fetch_site; /* Sec-Fetch-Site */

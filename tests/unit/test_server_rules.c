@@ -18,6 +18,7 @@ static const struct rules rules = {.machine = "kitchen.home.arpa",
 static struct rules_request good(void)
 {
     return (struct rules_request){.method = API_GET,
+                                  .version = "HTTP/1.1",
                                   .host = "127.0.0.1:8090",
                                   .path = "/api/cluster/nodes",
                                   .path_len = 18,
@@ -86,6 +87,20 @@ static void other_hosts_are_misdirected(void **state)
     struct rules_request request = good();
     request.host = NULL;
     assert_int_equal(status_of(&request), 421);
+}
+
+static void line_that_ends_early_is_refused(void **state)
+{
+    (void)state;
+    static const char *const others[] = {NULL, "", "?", "HTTP/9.9", "HTTP/1.1 x", "http/1.1"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        struct rules_request request = good();
+        request.version = others[i];
+        assert_int_equal(status_of(&request), 400);
+    }
+    struct rules_request request = good();
+    request.version = "HTTP/1.0";
+    assert_int_equal(status_of(&request), 200);
 }
 
 static void two_hosts_are_ambiguous(void **state)
@@ -260,6 +275,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hosts_that_are_ours_are_accepted),
         cmocka_unit_test(other_hosts_are_misdirected),
+        cmocka_unit_test(line_that_ends_early_is_refused),
         cmocka_unit_test(two_hosts_are_ambiguous),
         cmocka_unit_test(machine_without_a_name_accepts_no_empty_label),
         cmocka_unit_test(own_origin_may_ask),
