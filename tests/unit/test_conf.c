@@ -313,11 +313,13 @@ static void depth_size_and_number_are_limited(void **state)
 static void list_of_problems_ends_somewhere(void **state)
 {
     (void)state;
-    char text[8192] = "http:\n";
+    struct buf text = BUF_INIT;
+    buf_str(&text, "http:\n");
     for (int i = 0; i < 500; i++) {
-        snprintf(text + strlen(text), 16, "  k%d: 1\n", i);
+        buf_printf(&text, "  k%d: 1\n", i);
     }
-    struct conf *conf = load_text(text);
+    struct conf *conf = load_text(buf_terminate(&text));
+    buf_finish(&text);
     assert_int_equal(conf_problem_count(conf), CONF_PROBLEMS_MAX + 1);
     assert_string_equal(conf_problem(conf, CONF_PROBLEMS_MAX)->text,
                         "too many problems: the rest is not listed");
