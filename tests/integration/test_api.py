@@ -82,7 +82,7 @@ def test_readings_have_the_shape_of_the_contract(still):
 
 
 @pytest.mark.parametrize("params, count", [
-    ({"node": "pi-a"}, 13), ({"node": SECOND}, 7), ({"node": ["pi-a", SECOND]}, 20), ({"node": "nobody"}, 0),
+    ({"node": "pi-a"}, 13), ({"node": SECOND}, 7), ({"node": ["pi-a", SECOND]}, 20),
     ({"source": "system:cpu_temp"}, 2), ({"source": "jetson_inference:pose_count"}, 1),
     ({"source": "system:cpu_temp", "node": "pi-a"}, 1), ({"source_type": "system"}, 10), ({"source_type": "gpio"}, 4),
     ({"source_type": "sys"}, 0), ({"q": "CPU_temp"}, 2), ({"q": "no such text"}, 0), ({"limit": 3}, 3),
@@ -91,6 +91,12 @@ def test_readings_have_the_shape_of_the_contract(still):
 def test_readings_filters(still, params, count):
     answer = still.llamad.get("/api/cluster/readings", **params)
     assert answer["count"] == len(answer["readings"]) == count
+
+
+@pytest.mark.parametrize("path", [path for path in LISTS if "nodes" not in path and "stats" not in path])
+def test_list_of_an_unknown_node_says_so(still, path):
+    answer = still.http.get(path, node="nobody")
+    assert (answer.status, answer.error_code) == (404, "unknown_node")
 
 
 def test_readings_grouped_by_source(still):
@@ -220,8 +226,10 @@ def test_answers_carry_the_security_headers(still):
     for path in ("/", "/api/cluster/nodes", "/api/nothing", "/no-such-page"):
         headers = still.http.get(path).headers
         policy = headers["content-security-policy"]
-        assert "default-src 'self'" in policy and "frame-ancestors 'none'" in policy
-        assert "unsafe" not in policy and "http:" not in policy
+        rules = {rule.split()[0]: rule.split()[1:] for rule in policy.split(";")}
+        assert rules["default-src"] in (["'none'"], ["'self'"]) and rules["frame-ancestors"] == ["'none'"]
+        sources = {source for name, allowed in rules.items() for source in allowed if name != "img-src"}
+        assert sources <= {"'self'", "'none'"}
         assert headers["x-content-type-options"] == "nosniff"
 
 

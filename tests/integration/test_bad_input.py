@@ -44,13 +44,18 @@ class Scene:
     def topic(self, leaf):
         return f"alpaca/{self.name}/{leaf}"
 
-    def check_refused(self, reason, leaf):
-        """Counted here and there, logged with its topic, the last good value kept, the other node untouched."""
-        wait_until(lambda: self.counted(reason), 5, f"{reason} counted")
-        assert nonzero(self.llamad.node(self.name)["rejects"]) == {reason: 1}
+    def check_refused(self, reason):
+        """Counted here and there, the last good value kept, the other node untouched."""
+        self.wait_rejects({reason: 1})
+        assert self.counted(reason) == 1
         assert self.values() == GOOD
         self.check_others()
-        self.llamad.wait_log(self.topic(leaf))
+
+    def wait_rejects(self, expected):
+        def counted():
+            assert nonzero(self.llamad.node(self.name)["rejects"]) == expected
+            return True
+        wait_until(counted, 2, f"{expected} counted on the node")
 
     def check_others(self):
         assert values(self.llamad, "other") == OTHER and self.llamad.nodes()["other"]["status"] == "online"
@@ -82,7 +87,7 @@ def envelope(fake: FakeAgent, body: bytes, **fields) -> bytes:
 
 BAD_BODY = readings_body({"system:cpu_temp": 99})
 NOT_JSON = [b"{", b"nope", b"\x00", b'{"v":1,}', b'{"v":01}', b'{"v":1.}', b'{"v":"\x01"}', b'{"v":1} x',
-            b"\xef\xbb\xbf{}", b'{"v":+1}', b"{'v':1}", b'{"v":"\\ud800"}']
+            b"\xef\xbb\xbf{}", b'{"v":+1}', b"{'v':1}"]
 
 
 @pytest.mark.parametrize("payload", NOT_JSON)
@@ -90,25 +95,25 @@ NOT_JSON = [b"{", b"nope", b"\x00", b'{"v":1,}', b'{"v":01}', b'{"v":1.}', b'{"v
 def test_not_json(scene, leaf, payload):
     llamad, fake = scene.llamad, scene.fake
     fake.publish(leaf, payload)
-    scene.check_refused("not_json", leaf)
+    scene.check_refused("not_json")
     assert llamad.nodes()[scene.name]["status"] == "online"
 
 
 @pytest.mark.parametrize("text", [b"\xff", b"\xc0\xaf", b"\xed\xa0\x80", b"\xf5\x80\x80\x80", b"\xe2\x82"])
 def test_not_utf8(scene, text):
     scene.fake.publish("readings", envelope(scene.fake, readings_body({"system:cpu_temp": b'"' + text + b'"'})))
-    scene.check_refused("not_utf8", "readings")
+    scene.check_refused("not_utf8")
 
 
 @pytest.mark.parametrize("depth", [1000, 100_000])
 def test_too_deep(scene, depth):
     scene.fake.publish("readings", envelope(scene.fake, readings_body({"a:b": b"[" * depth + b"]" * depth})))
-    scene.check_refused("too_deep", "readings")
+    scene.check_refused("too_deep")
 
 
 def test_too_large(scene):
-    scene.fake.publish("readings", envelope(scene.fake, readings_body({f"a:{i}": "x" * 1000 for i in range(1000)})))
-    scene.check_refused("too_large", "readings")
+    scene.fake.publish("readings", envelope(scene.fake, readings_body({"a:b": "x" * 1_020_000})))
+    scene.check_refused("too_large")
 
 
 WRONG_TYPES = [b"[]", b"1", b'"x"', b"null", b"true", b"{}"]
@@ -118,27 +123,29 @@ WRONG_TYPES = [b"[]", b"1", b'"x"', b"null", b"true", b"{}"]
 @pytest.mark.parametrize("leaf", ["readings", "stats", "health", "status"])
 def test_wrong_type_of_payload(scene, leaf, payload):
     scene.fake.publish(leaf, payload)
-    scene.check_refused("bad_type", leaf)
+    scene.check_refused("bad_type")
 
 
 @pytest.mark.parametrize("fields", [{"v": "1"}, {"v": 2}, {"node": 5}, {"session": None}, {"session": ""}, {"seq": "7"},
                                     {"seq": -1}, {"seq": 1.5}, {"kind": "stats"}, {"kind": 3}, {"session": "x" * 5000}])
 def test_wrong_type_in_a_report(scene, fields):
     scene.fake.publish("readings", envelope(scene.fake, BAD_BODY, **fields))
-    scene.check_refused("bad_type", "readings")
+    scene.check_refused("bad_type")
 
 
-@pytest.mark.parametrize("body", [b"null", b"[]", b'"x"', b'{"readings":{}}', b'{"readings":null}', b"{}"])
-def test_wrong_type_of_body(scene, body):
+@pytest.mark.parametrize("body, reason", [
+    (b"null", "bad_type"), (b"[]", "bad_type"), (b'"x"', "bad_type"), (b'{"readings":{}}', "bad_body"),
+    (b'{"readings":null}', "bad_body"), (b"{}", "bad_body")])
+def test_body_that_is_not_the_endpoints(scene, body, reason):
     scene.fake.publish("readings", envelope(scene.fake, body))
-    scene.check_refused("bad_type", "readings")
+    scene.check_refused(reason)
 
 
 @pytest.mark.parametrize("field", [{"seq": "x"}, {"seq": -5}, {"interval_s": "often"}, {"session": 12}, {"source": []},
                                    {"labels": [1]}, {"snapshots": 3}, {"v": 99}, {"seq": 1e300}])
 def test_wrong_type_in_a_heartbeat(scene, field):
     scene.fake.heartbeat(**field)
-    scene.check_refused("bad_type", "health")
+    scene.check_refused("bad_type")
 
 
 @pytest.mark.parametrize("item", [b"1", b'"x"', b"null", b"[]", b"{}", b'{"value":1}', b'{"full_id":7,"value":1}',
@@ -149,7 +156,6 @@ def test_bad_items_cost_only_themselves(scene, item):
     fake.report("readings", b'{"timestamp":"2026-11-23T08:00:00","readings":[' + item + b"," + good + b"]}")
     wait_until(lambda: scene.values() == {"good:one": 1}, 5, "the good one is taken")
     assert scene.counted("bad_type") == 1
-    llamad.wait_log(scene.topic("readings"))
 
 
 @pytest.mark.parametrize("key", [b'"node":"other"', b'"at":"2030-01-01T00:00:00Z"', b'"\\u006eode":"other"',
@@ -170,7 +176,6 @@ def test_no_node_speaks_for_another(scene, kind, rest, key, first):
     text = llamad.http.get(f"/api/cluster/{kind}").body
     assert b"evil" not in text
     scene.check_others()
-    llamad.wait_log(scene.topic(kind))
 
 
 def test_nested_node_and_at_are_fine(scene):
@@ -206,7 +211,6 @@ def test_five_thousand_readings(scene):
     assert llamad.node(scene.name)["rejects"]["too_many"] >= 1
     assert len(scene.values()) <= limit
     scene.check_others()
-    llamad.wait_log(scene.topic("readings"))
     fake.readings(GOOD)
     wait_until(lambda: scene.values() == GOOD, 3, "and back to normal")
 
@@ -224,12 +228,12 @@ def test_reports_of_an_old_session_are_ignored(scene):
 
 def test_reports_for_another_node_are_refused(scene):
     scene.fake.publish("readings", envelope(scene.fake, BAD_BODY, node="other"))
-    scene.check_refused("wrong_node", "readings")
+    scene.check_refused("wrong_node")
 
 
 def test_heartbeat_for_another_node_is_refused(scene):
     scene.fake.heartbeat(node="other")
-    scene.check_refused("wrong_node", "health")
+    scene.check_refused("wrong_node")
 
 
 def test_known_sequence_is_no_change(scene):
@@ -272,7 +276,7 @@ def test_bad_stats_leave_the_last_good_ones(scene):
     before = scene.llamad.get("/api/cluster/stats")
     for body in (b"[]", b'{"readings_count":7}', b'{"node_name":1}'):
         scene.fake.report("stats", body)
-    wait_until(lambda: scene.counted("bad_type") >= 3, 5, "counted")
+    scene.wait_rejects({"bad_type": 1, "bad_body": 2})
     after = scene.llamad.get("/api/cluster/stats")
     assert (after["by_node"], after["totals"]) == (before["by_node"], before["totals"])
 

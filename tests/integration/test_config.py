@@ -122,7 +122,7 @@ def test_wrong_values_are_errors_with_their_place(tmp_path, program, text, line)
     assert f"config.yaml:{line}" in done.stderr or f"config.yaml:{line + 1}" in done.stderr
 
 
-@pytest.mark.parametrize("name", ["a/b", "+", "#", "' lead'", "$x", "..", '"a\\tb"', "x" * 65])
+@pytest.mark.parametrize("name", ["a/b", "+", "'#'", "' lead'", "$x", "..", '"a\\tb"', "x" * 65])
 def test_impossible_node_names_are_errors(tmp_path, name):
     done = check(AGENT, tmp_path, f"node:\n  name: {name}\n")
     assert done.returncode == 78 and "config.yaml:2" in done.stderr

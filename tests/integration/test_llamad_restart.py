@@ -57,15 +57,3 @@ def test_restart_is_no_event_of_the_nodes(scene):
         scene.wait_node(name, "online")
     lowered = [e for e in scene.events(limit=1000) if e["to"] in ("stale", "unreachable", "degraded", "unknown")]
     assert not lowered
-
-
-def test_missing_snapshots_are_asked_for(stack):
-    """A node whose heartbeat is there but whose reports are not gets a refresh."""
-    fake = stack.fake_agent("pi").come_alive()
-    stack.mqtt.publish("alpaca/pi/readings", b"", retain=True)
-    stack.mqtt.subscribe("alpaca/+/refresh")
-    llamad = stack.llamad()
-    asked = stack.mqtt.wait_for("alpaca/pi/refresh")
-    assert asked.payload == b"" and not asked.retain
-    fake.readings({"system:cpu_temp": 12.5})
-    wait_until(lambda: llamad.reading("pi", "system:cpu_temp")["value"] == 12.5, 5, "the resent report is taken")

@@ -1,5 +1,7 @@
 """Both programs end when told to, whatever they were waiting for."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.support.gatekeeper import HANG
@@ -62,41 +64,14 @@ def test_agent_ends_at_once_after_start(stack):
         stack.processes.remove(agent)
 
 
-def test_llamad_says_offline_before_it_leaves(stack):
-    reader = stack.mqtt_client("llama/status")
-    llamad = stack.llamad()
-    online = reader.wait_for("llama/status", lambda m: m.payload == b"online")
-    assert online.retain
-    assert llamad.stop() == 0
-    reader.wait_for("llama/status", lambda m: m.payload == b"offline")
-
-
-def test_killed_llamad_leaves_its_will(stack):
-    reader = stack.mqtt_client("llama/status")
-    llamad = stack.llamad()
-    reader.wait_for("llama/status", lambda m: m.payload == b"online")
-    llamad.kill()
-    reader.wait_for("llama/status", lambda m: m.payload == b"offline")
-
-
-def test_read_only_replica_publishes_nothing(stack):
-    reader = stack.mqtt_client("llama/#", "homeassistant/#")
-    llamad = stack.llamad({"cluster": {"publish": False}})
-    stack.fake_agent("pi").come_alive()
-    llamad.wait_node("pi", "online")
-    llamad.stop()
-    assert not reader.messages()
-
-
-def test_hundred_requests_a_second_leave_no_descriptors_behind(stack):
-    import os
+def test_many_requests_leave_no_descriptors_behind(stack):
     llamad = stack.llamad()
     llamad.wait_broker()
-    count = lambda: len(os.listdir(f"/proc/{llamad.pid}/fd"))  # noqa: E731
-    before = count()
+    descriptors = Path(f"/proc/{llamad.pid}/fd")
+    before = len(list(descriptors.iterdir()))
     for _ in range(300):
         assert llamad.http.get("/api/cluster/nodes").status == 200
-    wait_until(lambda: count() <= before + 3, 5, f"descriptors back to {before}")
+    wait_until(lambda: len(list(descriptors.iterdir())) <= before + 1, 5, f"descriptors back to {before}")
 
 
 @pytest.mark.valgrind

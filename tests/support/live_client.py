@@ -57,7 +57,10 @@ class LiveClient:
         return self.wait_frame(lambda f: f["type"] == "snapshot", timeout, "snapshot frame")
 
     def state(self) -> dict:
-        """The frames so far folded into {"nodes": {name: …}, "readings": {(node, full_id): …}, …}."""
+        """The frames so far folded into {"nodes": {name: …}, "readings": {(node, full_id): …}, …}.
+
+        A node that is removed takes its items with it.
+        """
         state: dict = {key: {} for key in KEYS}
         for frame in list(self.frames):
             if frame["type"] == "snapshot":
@@ -67,7 +70,7 @@ class LiveClient:
                     state[key][item_key(key, item)] = item
             for key, gone in frame.get("removed", {}).items():
                 for name in gone:
-                    state[key].pop(tuple(name) if isinstance(name, list) else name, None)
+                    _remove(state, key, name)
             if "stats" in frame:
                 state["stats"] = frame["stats"]
         return state
@@ -77,6 +80,15 @@ class LiveClient:
             self.socket.close(timeout=1)
         except (websocket.WebSocketException, OSError):
             pass
+
+
+def _remove(state: dict, kind: str, name: str | list) -> None:
+    if kind != "nodes":
+        state[kind].pop(tuple(name), None)
+        return
+    state["nodes"].pop(name, None)
+    for key in KEYS[1:]:
+        state[key] = {item: value for item, value in state[key].items() if item[0] != name}
 
 
 def item_key(kind: str, item: dict) -> object:
