@@ -1,30 +1,73 @@
 #include "complaint.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
-static uint32_t hash(const char *text, size_t len, uint32_t seed)
+#define WAYS       4 /* slots that one subject may take */
+#define LINE_MS    (1000 / COMPLAINT_PER_SECOND)
+#define BURST_MS   ((int64_t)COMPLAINT_BURST * LINE_MS)
+#define FNV_OFFSET UINT64_C(14695981039346656037)
+#define FNV_PRIME  UINT64_C(1099511628211)
+
+static uint64_t hash(const char *text, size_t len, enum reject reason)
 {
-    uint32_t h = 2166136261u ^ seed; /* FNV-1a */
+    uint64_t h = (FNV_OFFSET ^ (uint64_t)reason) * FNV_PRIME;
     for (size_t i = 0; i < len; i++) {
-        h = (h ^ (unsigned char)text[i]) * 16777619u;
+        h = (h ^ (unsigned char)text[i]) * FNV_PRIME;
     }
-    return h ^ (h >> 16);
+    h ^= h >> 32;
+    return h ? h : 1;
+}
+
+/* The subject's own slot, or the one of its few whose last line is longest ago. */
+static struct log_limit *limit_of(struct complaints *complaints, uint64_t subject)
+{
+    struct complaint_slot *first = &complaints->slots[subject % (COMPLAINT_SLOTS / WAYS) * WAYS];
+    struct complaint_slot *oldest = first;
+    for (struct complaint_slot *slot = first; slot < first + WAYS; slot++) {
+        if (slot->subject == subject) {
+            return &slot->limit;
+        }
+        if (slot->limit.next_mono_ms < oldest->limit.next_mono_ms) {
+            oldest = slot;
+        }
+    }
+    *oldest = (struct complaint_slot){.subject = subject};
+    return &oldest->limit;
+}
+
+/* A bucket that refills with time. */
+static bool line_left(struct complaints *complaints, int64_t mono_ms)
+{
+    if (complaints->lines_from_ms < mono_ms - BURST_MS) {
+        complaints->lines_from_ms = mono_ms - BURST_MS;
+    }
+    if (complaints->lines_from_ms + LINE_MS > mono_ms) {
+        complaints->swallowed++;
+        return false;
+    }
+    complaints->lines_from_ms += LINE_MS;
+    return true;
 }
 
 void complain(struct complaints *complaints, const char *source, const char *subject, size_t subject_len,
               const struct fault *fault, int64_t mono_ms)
 {
-    uint32_t slot = hash(subject, subject_len, (uint32_t)fault->reason) % COMPLAINT_SLOTS;
-    uint64_t suppressed = 0;
-    if (!log_limit_pass(&complaints->slots[slot], mono_ms, &suppressed)) {
+    struct log_limit *limit = limit_of(complaints, hash(subject, subject_len, fault->reason));
+    uint64_t again = 0;
+    if (!log_limit_pass(limit, mono_ms, &again) || !line_left(complaints, mono_ms)) {
         return;
     }
     char text[LOG_TEXT];
+    char more[96] = "";
     log_escape(text, sizeof text, subject, subject_len);
-    if (suppressed > 0) {
-        log_warning("%s: %s: %s: %s (and %" PRIu64 " more since the last such line)", source, text,
-                    reject_name(fault->reason), fault->detail, suppressed);
-    } else {
-        log_warning("%s: %s: %s: %s", source, text, reject_name(fault->reason), fault->detail);
+    if (again > 0) {
+        snprintf(more, sizeof more, " (%" PRIu64 " more like this since the last such line)", again);
+    }
+    log_warning("%s: %s: %s: %s%s", source, text, reject_name(fault->reason), fault->detail, more);
+    if (complaints->swallowed > 0) {
+        log_warning("%s: %" PRIu64 " further complaints were not logged: too many at a time", source,
+                    complaints->swallowed);
+        complaints->swallowed = 0;
     }
 }

@@ -1,8 +1,8 @@
 /*
- * complaint: one log line for what a peer did wrong, at most once a minute for each thing complained about.
+ * complaint: one log line for what a peer did wrong, at most once a minute for each subject and reason.
  *
- * The memory is a table of fixed size, so that a peer that invents topics costs neither memory nor log lines
- * without bound: two subjects that meet in one slot share its minute.
+ * Memory and lines are bounded, whatever peers invent: the table forgets the subject longest not complained
+ * about, and all subjects together have so many lines a second, and some more at once.
  */
 #ifndef COMPLAINT_H
 #define COMPLAINT_H
@@ -10,10 +10,17 @@
 #include "log.h"
 #include "report.h"
 
-#define COMPLAINT_SLOTS 256
+#define COMPLAINT_SLOTS      256
+#define COMPLAINT_BURST      200 /* lines at once */
+#define COMPLAINT_PER_SECOND 2   /* and then */
 
 struct complaints { /* embedded; start zeroed */
-    struct log_limit slots[COMPLAINT_SLOTS];
+    struct complaint_slot {
+        uint64_t subject; /* hash; 0 = free */
+        struct log_limit limit;
+    } slots[COMPLAINT_SLOTS];
+    int64_t lines_from_ms; /* the time up to which lines were used up, on the monotonic clock */
+    uint64_t swallowed;    /* lines, since the last that was written */
 };
 
 /* "<source>: <subject>: <reason>: <detail>" as a warning; `subject` (a topic, a node) is escaped here. */
