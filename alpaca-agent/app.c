@@ -19,6 +19,7 @@
 
 #define STOP_MS       1200 /* for the goodbye; SIGTERM ends the program within 2 s */
 #define RESEND_S      3600 /* what did not change is sent again so often */
+#define SIGNALS       3
 #define SESSION_BYTES 12
 
 struct app {
@@ -30,7 +31,7 @@ struct app {
     struct smollama_source *smollama; /* NULL when the source is system */
     struct publisher *publisher;
     struct loop_timer *fetch;
-    struct loop_signal *signals[3];
+    struct loop_signal *signals[SIGNALS];
     char last_error[REPORT_KINDS][SOURCE_ERROR_MAX + 1]; /* what the log said last of each kind */
     bool said_source_ok;
     bool stopping;
@@ -273,13 +274,13 @@ static int create_publisher(struct app *app)
 
 static int start(struct app *app)
 {
-    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
+    static const int numbers[SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
     app->loop = loop_create();
     if (!app->loop) {
         log_error("no event loop: %s", strerror(errno));
         return -errno;
     }
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+    for (size_t i = 0; i < SIGNALS; i++) {
         app->signals[i] = loop_signal_create(app->loop, numbers[i], on_signal, app);
         if (!app->signals[i]) {
             return -errno;
@@ -306,7 +307,7 @@ static bool finish(struct app *app)
     idle = smollama_source_destroy(app->smollama) && idle;
     agent_destroy(app->agent);
     loop_timer_destroy(app->fetch);
-    for (size_t i = 0; i < sizeof app->signals / sizeof *app->signals; i++) {
+    for (size_t i = 0; i < SIGNALS; i++) {
         loop_signal_destroy(app->signals[i]);
     }
     loop_destroy(app->loop);

@@ -15,6 +15,7 @@
 #define BODY_KEEP   65536 /* a larger body buffer is given back after use */
 #define FD_LIMIT    32    /* of libwebsockets; it must be below RLIMIT_NOFILE */
 #define DRAIN_TURNS 200
+#define MARKS       8 /* more than connections can be dying at once */
 #define TARGET_SIZE (URL_PATH_MAX + 64)
 
 enum state {
@@ -45,8 +46,9 @@ struct smollama_source {
     enum report_kind kind;
     int64_t began_ms;
     size_t address;    /* number of the address tried */
-    uintptr_t attempt; /* number of the connection that counts, from 1; others are dying */
+    size_t attempt;    /* the connection that counts is marked by &marks[attempt]; others are dying */
     struct lws *wsi;   /* that connection; NULL when there is none; owned by libwebsockets */
+    char marks[MARKS]; /* only their addresses matter */
     bool connected;
     unsigned status;
     struct buf body;
@@ -70,7 +72,7 @@ static void drop_connection(struct smollama_source *source)
 {
     struct lws *wsi = source->wsi;
     source->wsi = NULL;
-    source->attempt++; /* its last callbacks concern nobody any more */
+    source->attempt = (source->attempt + 1) % MARKS; /* its last callbacks concern nobody any more */
     if (wsi) {
         lws_set_timeout(wsi, PENDING_TIMEOUT_KILLED_BY_PARENT, LWS_TO_KILL_SYNC);
     }
@@ -138,6 +140,8 @@ static void connect_next(struct smollama_source *source)
         return;
     }
     char authority[URL_AUTHORITY_SIZE], path[TARGET_SIZE];
+    source->state = STATE_ASKING;
+    source->attempt = (source->attempt + 1) % MARKS;
     struct lws_client_connect_info info = {
         .context = source->context,
         .address = address,
@@ -149,10 +153,8 @@ static void connect_next(struct smollama_source *source)
         .alpn = "http/1.1",
         .protocol = source->protocols[0].name,
         .pwsi = &source->wsi,
-        .opaque_user_data = (void *)(source->attempt + 1),
+        .opaque_user_data = &source->marks[source->attempt],
     };
-    source->state = STATE_ASKING;
-    source->attempt++;
     if (!lws_client_connect_via_info(&info) && source->state == STATE_ASKING) {
         source->wsi = NULL;
         source->state = STATE_NEXT;
@@ -251,9 +253,9 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *ses
         return 0;
     }
     struct smollama_source *source = lws_context_user(lws_get_context(wsi));
-    /* Also called for the library's own affairs (number 0), and for connections that were given up. */
-    bool counts = (uintptr_t)lws_get_opaque_user_data(wsi) == source->attempt;
-    return counts && source->attempt ? on_event_of_request(source, wsi, reason, in, len) : 0;
+    /* Also called for the library's own affairs, and for connections that were given up. */
+    bool counts = lws_get_opaque_user_data(wsi) == &source->marks[source->attempt];
+    return counts ? on_event_of_request(source, wsi, reason, in, len) : 0;
 }
 
 static void emit(enum log_level level, const char *line)
