@@ -196,6 +196,23 @@ static void begin_session(struct entry *entry, const struct heartbeat *heartbeat
     entry->missing_heartbeats = 0;
 }
 
+static void take_evidence(struct cache *cache, struct entry *entry, const struct heartbeat *heartbeat,
+                          bool replayed, int64_t age_s, struct now now)
+{
+    int64_t sent_ms = replayed ? sent_mono(heartbeat, age_s, now) : now.mono_ms;
+    take_source(&entry->node, heartbeat);
+    for (int kind = 0; kind < REPORT_KINDS; kind++) {
+        take_snapshot(&entry->node, heartbeat, kind, sent_ms);
+    }
+    if (replayed) {
+        cache_seen(entry, sent_ms, now);
+    } else {
+        take_life(entry, heartbeat, now);
+    }
+    cache_touch(cache, entry);
+    cache_judge(cache, entry, now, true);
+}
+
 int cache_heartbeat(struct cache *cache, struct node *node, const struct heartbeat *heartbeat, bool replayed,
                     int64_t age_s, bool url_allowed, struct now now, struct fault *ret_fault)
 {
@@ -225,18 +242,7 @@ int cache_heartbeat(struct cache *cache, struct node *node, const struct heartbe
     if (new_session) {
         session_unpark(cache, entry, now);
     }
-    int64_t sent_ms = replayed ? sent_mono(heartbeat, age_s, now) : now.mono_ms;
-    take_source(node, heartbeat);
-    for (int kind = 0; kind < REPORT_KINDS; kind++) {
-        take_snapshot(node, heartbeat, kind, sent_ms);
-    }
-    if (replayed) {
-        cache_seen(entry, sent_ms, now);
-    } else {
-        take_life(entry, heartbeat, now);
-    }
-    cache_touch(cache, entry);
-    cache_judge(cache, entry, now, true);
+    take_evidence(cache, entry, heartbeat, replayed, age_s, now);
     return 0;
 }
 

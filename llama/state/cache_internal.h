@@ -254,6 +254,9 @@ uint32_t item_hash(const char *id, size_t len);
 bool item_is(const struct item *item, uint32_t hash, const char *id, size_t len);
 struct item *item_create(enum item_kind kind, uint32_t hash, const char *id, size_t len);
 void item_free(struct item *item);
+/* Is `json` the item as it stands, but for another timestamp of the same length? Then that is stored, and
+ * true. It is what most readings of most bodies are: nothing of them needs to be read. */
+bool item_retime(struct item *item, struct json_slice json, int32_t utc_offset_s);
 /* Stores the newest bytes. 1 when that changed what readers see (`times_anew`: the UTC offset is another than
  * before), 0 when not, -ENOMEM. */
 int item_store(struct item *item, const struct parsed *parsed, int32_t utc_offset_s, bool times_anew);

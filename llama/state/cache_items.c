@@ -220,37 +220,49 @@ static struct item *add_item(struct pass *pass, struct group *group, uint32_t ha
     return item;
 }
 
-/* Is it, to the byte, what stands under the cursor? Then nothing needs to be read. */
+/* Is it what stands under the cursor, but for its time at most? Then nothing else needs to be read. */
 static bool is_known(struct pass *pass, const struct group *own, struct json_slice slice)
 {
-    const struct item *item = own->cursor;
-    return item && item->json_len == slice.len && memcmp(item->json, slice.data, slice.len) == 0 &&
-           pass->speaker->body_offset_s[pass->kind] == pass->source->utc_offset_s;
+    struct item *item = own->cursor;
+    if (!item || item->json_len != slice.len ||
+        pass->speaker->body_offset_s[pass->kind] != pass->source->utc_offset_s) {
+        return false;
+    }
+    return memcmp(item->json, slice.data, slice.len) == 0 ||
+           item_retime(item, slice, pass->source->utc_offset_s);
+}
+
+static struct item *find_or_add(struct pass *pass, struct group *group, const struct parsed *parsed)
+{
+    uint32_t hash = item_hash(parsed->key, parsed->key_len);
+    struct item *item = find_item(pass, group, hash, parsed);
+    return item ? item : add_item(pass, group, hash, parsed);
+}
+
+static void note_newest(struct group *group, int64_t at_ms)
+{
+    if (at_ms != TIMESTAMP_NONE && (group->newest_ms == TIMESTAMP_NONE || at_ms > group->newest_ms)) {
+        group->newest_ms = at_ms;
+    }
 }
 
 static void take_parsed(struct pass *pass, struct slot *slot, struct parsed *parsed)
 {
     struct group *group = pass->kind == ITEM_READING ? export_attribute(pass, parsed) : &pass->groups[0];
-    if (!group) {
-        return;
-    }
-    uint32_t hash = item_hash(parsed->key, parsed->key_len);
-    struct item *item = find_item(pass, group, hash, parsed);
-    bool is_new = !item;
-    if (is_new && !(item = add_item(pass, group, hash, parsed))) {
-        pass->out_of_memory = true;
+    struct item *item = group ? find_or_add(pass, group, parsed) : NULL;
+    if (!item) {
+        pass->out_of_memory = pass->out_of_memory || group;
         return;
     }
     bool times_anew = group->entry->body_offset_s[pass->kind] != pass->source->utc_offset_s;
     int32_t offset_s = pass->kind == ITEM_MEMORY ? 0 : pass->source->utc_offset_s; /* created_at is UTC */
     int stored = item_store(item, parsed, offset_s, times_anew);
-    if (stored < 0) {
-        pass->out_of_memory = true;
-        if (is_new) {
-            item_free(item);
-            return;
-        }
+    pass->out_of_memory = pass->out_of_memory || stored < 0;
+    if (!item->json) {
+        item_free(item); /* a new one that found no room */
+        return;
     }
+    bool is_new = item->revision == 0 && item->mark != pass->cache->mark;
     place(pass, group, slot, item);
     if (is_new) {
         group->added++;
@@ -260,10 +272,7 @@ static void take_parsed(struct pass *pass, struct slot *slot, struct parsed *par
     } else if (stored > 0 && item->revision != 0) {
         cache_touch_item(pass->cache, item);
     }
-    if (item->at_ms != TIMESTAMP_NONE &&
-        (group->newest_ms == TIMESTAMP_NONE || item->at_ms > group->newest_ms)) {
-        group->newest_ms = item->at_ms;
-    }
+    note_newest(group, item->at_ms);
 }
 
 static void take(struct pass *pass, uint32_t i)

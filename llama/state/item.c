@@ -231,3 +231,22 @@ int item_store(struct item *item, const struct parsed *parsed, int32_t utc_offse
     }
     return !same;
 }
+
+bool item_retime(struct item *item, struct json_slice json, int32_t utc_offset_s)
+{
+    size_t end = item->time_pos + item->time_len;
+    if (item->kind != ITEM_READING || item->time_len < 2 || item->json_len != json.len ||
+        memcmp(item->json, json.data, item->time_pos) != 0 ||
+        memcmp(item->json + end, json.data + end, json.len - end) != 0) {
+        return false;
+    }
+    /* One plain string, or else further members could hide between what is equal. */
+    struct json_slice time = {.data = json.data + item->time_pos, .len = item->time_len};
+    if (time.data[0] != '"' || memchr(time.data, '\\', time.len) ||
+        memchr(time.data + 1, '"', time.len - 1) != time.data + time.len - 1) {
+        return false;
+    }
+    memcpy(item->json + item->time_pos, time.data, time.len);
+    item->at_ms = time_of(time, utc_offset_s);
+    return true;
+}

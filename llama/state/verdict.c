@@ -203,6 +203,9 @@ static struct verdict silent(const struct evidence *e, const struct link_evidenc
         if (!link->up) {
             return verdict(STATE_UNKNOWN, CAUSE_BROKER_DOWN, VIA_NONE); /* no lateness of its own */
         }
+        if (e->agent.heartbeat_ms == 0 && !agent->unreachable) {
+            return unproven(0, link); /* known by old messages only: the poll will tell */
+        }
     } else if (stopped) {
         return verdict(STATE_UNREACHABLE, CAUSE_STOPPED, VIA_NONE);
     } else if (agent->unreachable) {

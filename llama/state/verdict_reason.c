@@ -248,70 +248,53 @@ static void append_no_answer(struct text *t, const struct evidence *e, const str
     append_error(t, e->probe.error);
 }
 
+/* What is missing, and what HTTP said instead. */
+static void append_absence(struct text *t, enum cause cause, const struct evidence *e,
+                           const struct link_evidence *link, struct now now)
+{
+    if (e->agent.ever) {
+        append_silence(t, e, link, now);
+        append_probe(t, e);
+    } else if (cause == CAUSE_NO_ANSWER || cause == CAUSE_NEVER_SEEN) {
+        append_no_answer(t, e, link, now);
+    } else {
+        append_edge_silence(t, e, now);
+    }
+}
+
+/* Alive, but something is broken. */
+static void append_trouble(struct text *t, struct verdict verdict, const struct evidence *e, struct now now)
+{
+    if (verdict.cause == CAUSE_DUPLICATE_NAME) {
+        append_detail(t, "two agents use this name", e);
+    } else if (verdict.cause == CAUSE_FROZEN) {
+        append_detail(t, "readings have not moved", e);
+    } else if (verdict.cause == CAUSE_CLOCK_SKEW) {
+        append_detail(t, "its clock is wrong", e);
+    } else if (verdict.cause == CAUSE_ENDPOINT_ERROR) {
+        append_endpoints(t, e, now);
+    } else if (verdict.via == VIA_MQTT) {
+        append_source(t, e);
+    } else {
+        append(t, "it answers over HTTP, but nothing usable: ");
+        append_error(t, e->probe.error);
+    }
+}
+
 void verdict_reason(struct verdict verdict, const struct evidence *evidence, const struct link_evidence *link,
                     struct now now, char *buffer, size_t size)
 {
     struct text text = {.data = buffer, .size = size};
     buffer[0] = '\0';
-    switch (verdict.cause) {
-    case CAUSE_BROKER_DOWN:
-        append_broker(&text, evidence, link, now);
-        break;
-    case CAUSE_STARTING:
-        append_starting(&text, evidence, link, now);
-        break;
-    case CAUSE_DUPLICATE_NAME:
-        append_detail(&text, "two agents use this name", evidence);
-        break;
-    case CAUSE_SMOLLAMA_DOWN:
-        append_source(&text, evidence);
-        break;
-    case CAUSE_SMOLLAMA_ERROR:
-        if (verdict.via == VIA_MQTT) {
-            append_source(&text, evidence);
-        } else {
-            append(&text, "it answers over HTTP, but nothing usable: ");
-            append_error(&text, evidence->probe.error);
-        }
-        break;
-    case CAUSE_ENDPOINT_ERROR:
-        append_endpoints(&text, evidence, now);
-        break;
-    case CAUSE_FROZEN:
-        append_detail(&text, "readings have not moved", evidence);
-        break;
-    case CAUSE_CLOCK_SKEW:
-        append_detail(&text, "its clock is wrong", evidence);
-        break;
-    case CAUSE_AGENT_DOWN:
-    case CAUSE_STOPPED:
-    case CAUSE_WILL:
-    case CAUSE_NO_HEARTBEAT:
-        append_silence(&text, evidence, link, now);
-        append_probe(&text, evidence);
-        break;
-    case CAUSE_LATE:
-        if (evidence->agent.ever) {
-            append_silence(&text, evidence, link, now);
-        } else {
-            append_edge_silence(&text, evidence, now);
-        }
-        break;
-    case CAUSE_NO_MESSAGE:
-        append_edge_silence(&text, evidence, now);
-        break;
-    case CAUSE_NO_ANSWER:
-    case CAUSE_NEVER_SEEN:
-        if (evidence->agent.ever) {
-            append_silence(&text, evidence, link, now);
-            append_probe(&text, evidence);
-        } else {
-            append_no_answer(&text, evidence, link, now);
-        }
-        break;
-    case CAUSE_NONE:
-    case CAUSES:
+    if (verdict.cause == CAUSE_NONE) {
         append_online(&text, verdict.via, evidence);
-        break;
+    } else if (verdict.cause == CAUSE_BROKER_DOWN) {
+        append_broker(&text, evidence, link, now);
+    } else if (verdict.cause == CAUSE_STARTING) {
+        append_starting(&text, evidence, link, now);
+    } else if (verdict.state == STATE_DEGRADED) {
+        append_trouble(&text, verdict, evidence, now);
+    } else {
+        append_absence(&text, verdict.cause, evidence, link, now);
     }
 }

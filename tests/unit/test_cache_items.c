@@ -111,6 +111,20 @@ static void a_reading_changes_only_by_more_than_its_timestamp(void **state)
     assert_true(revision_of(w, "system:cpu_temp") > after);
 }
 
+static void nothing_hides_between_equal_bytes(void **state)
+{
+    struct world *w = *state;
+    const char *before = "{\"full_id\":\"a:b\",\"timestamp\":\"2026-11-23T08:00:00\",\"value\":1}";
+    assert_int_equal(strlen("2026-11-23T08:00:00"), strlen("x\",\"node\":\"attic901"));
+    readings(w, before);
+    readings(w, "{\"full_id\":\"a:b\",\"timestamp\":\"x\",\"node\":\"attic901\",\"value\":1}");
+    assert_int_equal(w->fault.reason, REJECT_FORBIDDEN_KEY);
+    assert_null(world_item(w, NODE, ITEM_READING, "a:b"));
+    readings(w, before);
+    readings(w, "{\"full_id\":\"a:b\",\"timestamp\":123456789012345678901,\"value\":1}");
+    assert_int_equal(world_item(w, NODE, ITEM_READING, "a:b")->at_ms, TIMESTAMP_NONE);
+}
+
 static void an_observation_changes_by_any_byte(void **state)
 {
     struct world *w = *state;
@@ -431,6 +445,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(items_keep_the_nodes_own_bytes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(fields_for_filters_are_read, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_reading_changes_only_by_more_than_its_timestamp, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(nothing_hides_between_equal_bytes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_observation_changes_by_any_byte, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_no_longer_there_leaves_a_tombstone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_last_of_repeated_ids_counts, set_up, tear_down),

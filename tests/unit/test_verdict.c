@@ -109,6 +109,11 @@ static void retained_only_nodes_get_their_state_after_two_and_a_half_intervals(v
     check(&e, &link, STATE_STALE, CAUSE_WILL, VIA_NONE, "");
     set_presence(&e, PRESENCE_ONLINE, 25 * S, true);
     check(&e, &link, STATE_STALE, CAUSE_LATE, VIA_NONE, "no heartbeat since 2026-11-23T07:59:34Z");
+    e.has_url = true; /* the poll is about to tell */
+    check(&e, &link, STATE_UNKNOWN, CAUSE_STARTING, VIA_NONE, "");
+    set_probe(&e, PROBE_FAILED, "refused");
+    check(&e, &link, STATE_UNREACHABLE, CAUSE_NO_ANSWER, VIA_NONE, "");
+    e.has_url = false;
     link.up_ms = link.started_ms = NOW_MS - 60 * S - 1;
     check(&e, &link, STATE_UNREACHABLE, CAUSE_NO_HEARTBEAT, VIA_NONE, "announced every 10 s");
 }
