@@ -42,10 +42,14 @@ class Stack:
 
     def llamad(self, config: dict | None = None, start: bool = True, wait: bool = True, broker_port: int | None = None,
                **options: object) -> Llamad:
+        """llamad; `wait` for its HTTP and, at this stack's own broker, for its subscriptions."""
         port = self.broker_port if broker_port is None else broker_port
         llamad = self._add(Llamad(self.folder, port, config=config, **options))
         if start:
             llamad.start(wait)
+        own_broker = self._broker is not None and port == self._broker.port and "mqtt" not in (config or {})
+        if start and wait and own_broker:
+            llamad.wait_broker()
         return llamad
 
     def agent(self, node: SmollamaNode | str | None, config: dict | None = None, start: bool = True,
