@@ -171,12 +171,35 @@ void buf_json_int(struct buf *b, int64_t value)
     buf_append(b, p, (size_t)(digits + sizeof(digits) - p));
 }
 
+/* Most numbers of ours have at most three decimals: ages, skews, means. Those are written without printf,
+ * which would cost more than all the rest of a node. False if the value is none of them. */
+static bool json_short_double(struct buf *b, double value)
+{
+    double thousandths = nearbyint(value * 1000);
+    if (fabs(thousandths) >= 1e15 || thousandths / 1000 != value || (value == 0 && signbit(value)))
+        return false;
+    int64_t rest = (int64_t)fabs(thousandths);
+    if (value < 0)
+        buf_char(b, '-');
+    buf_json_int(b, rest / 1000);
+    rest %= 1000;
+    if (rest > 0) {
+        char decimals[] = {'.', (char)('0' + rest / 100), (char)('0' + rest / 10 % 10),
+                           (char)('0' + rest % 10)};
+        size_t len = rest % 10 ? 4 : rest % 100 ? 3 : 2;
+        buf_append(b, decimals, len);
+    }
+    return true;
+}
+
 void buf_json_double(struct buf *b, double value)
 {
     if (!isfinite(value)) {
         buf_str(b, "null");
         return;
     }
+    if (json_short_double(b, value))
+        return;
     char text[32];
     int precision = 15;
     do

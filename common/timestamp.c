@@ -213,6 +213,16 @@ int64_t timestamp_from_epoch(double seconds)
     return (int64_t)floor(seconds * 1000 + 0.5);
 }
 
+/* `count` decimal digits and what separates them from the next ones. Each live frame has a dozen times in it:
+ * printf would be a third of its cost. */
+static char *put_digits(char *p, unsigned value, int count, char separator)
+{
+    for (int i = count - 1; i >= 0; i--, value /= 10)
+        p[i] = (char)('0' + value % 10);
+    p[count] = separator;
+    return p + count + 1;
+}
+
 const char *timestamp_format(int64_t wall_ms, char buffer[TIMESTAMP_SIZE])
 {
     if (wall_ms < EARLIEST || wall_ms > LATEST)
@@ -226,9 +236,14 @@ const char *timestamp_format(int64_t wall_ms, char buffer[TIMESTAMP_SIZE])
     int year, month, day;
     date_from_days(days, &year, &month, &day);
     int second = (int)(of_day_ms / 1000);
-    snprintf(buffer, TIMESTAMP_SIZE, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ", (unsigned)year % 10000,
-             (unsigned)month % 100, (unsigned)day % 100, (unsigned)second / 3600 % 100,
-             (unsigned)second / 60 % 60, (unsigned)second % 60, (unsigned)(of_day_ms % 1000));
+    char *p = put_digits(buffer, (unsigned)year, 4, '-');
+    p = put_digits(p, (unsigned)month, 2, '-');
+    p = put_digits(p, (unsigned)day, 2, 'T');
+    p = put_digits(p, (unsigned)second / 3600, 2, ':');
+    p = put_digits(p, (unsigned)second / 60 % 60, 2, ':');
+    p = put_digits(p, (unsigned)second % 60, 2, '.');
+    p = put_digits(p, (unsigned)(of_day_ms % 1000), 3, 'Z');
+    *p = '\0';
     return buffer;
 }
 

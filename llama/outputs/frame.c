@@ -32,9 +32,13 @@ static bool watches_event(const struct scope *scope, const struct event *event)
 static void open_frame(struct buf *out, const char *type, const struct cache *cache, const char *instance,
                        struct now now)
 {
-    buf_printf(out, "{\"type\":\"%s\",\"instance\":", type);
+    buf_str(out, "{\"type\":");
+    buf_json_cstr(out, type);
+    buf_str(out, ",\"instance\":");
     buf_json_cstr(out, instance);
-    buf_printf(out, ",\"revision\":%llu,\"timestamp\":", (unsigned long long)cache_revision(cache));
+    buf_str(out, ",\"revision\":");
+    buf_json_int(out, (int64_t)cache_revision(cache));
+    buf_str(out, ",\"timestamp\":");
     buf_json_time(out, now.wall_ms);
 }
 

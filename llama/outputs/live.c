@@ -1,6 +1,6 @@
 #include "live.h"
 
-#include "frame.h"
+#include "live_frames.h"
 #include "query.h"
 #include "server_limits.h"
 
@@ -11,109 +11,30 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#define CHUNK             ((size_t)16 * 1024) /* of a frame, handed to lws at a time: what a stalled client may cost */
-#define CHUNKS_PER_TURN   16
-#define SHARED_FRAMES     16
-#define SHARED_MAX_AGE_MS 1000
-#define FRAMES_MAX_BYTES \
-    ((size_t)64 * 1024 * 1024) /* frames kept alive by sessions that are still writing them */
+/* Of a frame, handed to lws at a time: what a stalled client may cost. Small frames are written without
+ * asking the socket first: lws keeps what does not fit. */
+#define CHUNK           ((size_t)16 * 1024)
+#define SMALL_FRAME     ((size_t)4 * 1024)
+#define CHUNKS_PER_TURN 16
+((size_t)64 * 1024 * 1024) /* frames kept alive by sessions that are still writing them */
 #define STALL_MS          20000
 #define PING_MS           20000
 #define PONG_MS           30000
 #define MESSAGES_PER_PING 1000 /* more than that from a client with nothing to say is abuse */
 #define CHEAP_US          1000 /* a broadcast up to this long may be followed by the next at once */
 
-struct shared_frame {
-    uint64_t from, to; /* from: UINT64_MAX = a snapshot */
-    int64_t rendered_ms;
-    struct body *body; /* NULL = free slot, or with `empty`: nothing to tell */
-    bool empty;
-    char node[NODE_NAME_MAX + 1];
-};
-
-struct live {
+    struct live {
     struct loop *loop;
     struct cache *cache;
-    const char *instance;
     struct server_stats *stats;
     struct loop_after *after;
     struct loop_timer *rest; /* runs while broadcasts rest */
     struct live_session *sessions;
     uint32_t open;
     bool dirty; /* a session may be behind */
-    size_t frame_bytes;
-    struct shared_frame shared[SHARED_FRAMES];
-    size_t next_shared;
+    struct live_frames frames;
     unsigned char scratch[LWS_PRE + CHUNK]; /* lws writes its header in front of what it is given */
 };
-
-/* ---- frames ---- */
-
-static void release(struct live *live, struct body *body)
-{
-    if (body && body->references == 1) {
-        live->frame_bytes -= body->len;
-    }
-    body_unref(body);
-}
-
-static void shared_clear(struct live *live, struct shared_frame *shared)
-{
-    release(live, shared->body);
-    *shared = (struct shared_frame){0};
-}
-
-static bool shared_counts(const struct shared_frame *shared, uint64_t revision, int64_t now_ms)
-{
-    return (shared->body || shared->empty) && shared->to == revision &&
-           now_ms - shared->rendered_ms <= SHARED_MAX_AGE_MS;
-}
-
-static void forget_old_frames(struct live *live, int64_t now_ms)
-{
-    for (size_t i = 0; i < SHARED_FRAMES; i++) {
-        if (!shared_counts(&live->shared[i], cache_revision(live->cache), now_ms)) {
-            shared_clear(live, &live->shared[i]);
-        }
-    }
-}
-
-static void render(struct live *live, struct shared_frame *slot, struct now now)
-{
-    const struct node *only = slot->node[0] ? cache_get(live->cache, slot->node, strlen(slot->node)) : NULL;
-    const char *name = only ? only->name : slot->node[0] ? slot->node : NULL;
-    slot->to = cache_revision(live->cache);
-    slot->rendered_ms = now.mono_ms;
-    if (slot->from == UINT64_MAX) {
-        slot->body = frame_snapshot(live->cache, live->instance, only, name, now);
-    } else {
-        slot->body = frame_delta(live->cache, live->instance, slot->from, only, name, now, &slot->empty);
-    }
-    if (slot->body) {
-        live->frame_bytes += slot->body->len;
-    }
-}
-
-/* What brings the session up to date. With neither body nor `empty`: no memory. */
-static const struct shared_frame *frame_for(struct live *live, const struct live_session *session,
-                                            struct now now)
-{
-    bool snapshot = session->fresh || session->seen < cache_delta_floor(live->cache);
-    uint64_t from = snapshot ? UINT64_MAX : session->seen;
-    for (size_t i = 0; i < SHARED_FRAMES; i++) {
-        struct shared_frame *shared = &live->shared[i];
-        if (shared->from == from && strcmp(shared->node, session->node) == 0 &&
-            shared_counts(shared, cache_revision(live->cache), now.mono_ms)) {
-            return shared;
-        }
-    }
-    struct shared_frame *slot = &live->shared[live->next_shared++ % SHARED_FRAMES];
-    shared_clear(live, slot);
-    slot->from = from;
-    memcpy(slot->node, session->node, sizeof slot->node);
-    render(live, slot, now);
-    return slot;
-}
 
 /* ---- sessions ---- */
 
@@ -131,7 +52,7 @@ static void unlink_session(struct live *live, struct live_session *session)
     if (session->next) {
         session->next->prev = session->prev;
     }
-    release(live, session->frame);
+    live_frames_release(&live->frames, session->frame);
     session->frame = NULL;
 }
 
@@ -195,7 +116,7 @@ static int write_chunk(struct live *live, struct live_session *session)
         session->fresh = false;
         session->frame = NULL;
         session->offset = 0;
-        release(live, frame);
+        live_frames_release(&live->frames, frame);
     }
     return 0;
 }
@@ -221,17 +142,19 @@ static int write_frame(struct live *live, struct live_session *session, int64_t 
  */
 static int offer(struct live *live, struct live_session *session, struct now now)
 {
-    if (lws_send_pipe_choked(session->wsi)) {
-        blocked(session, now.mono_ms);
-        return 0;
-    }
-    const struct shared_frame *shared = frame_for(live, session, now);
+    const struct live_frame *shared =
+        live_frames_get(&live->frames, session->fresh, session->seen, session->node, now);
     if (shared->empty) {
         session->seen = shared->to;
         return 0;
     }
     if (!shared->body) {
         live->dirty = true; /* no memory: the sweep tries again */
+        return 0;
+    }
+    if (shared->body->len > SMALL_FRAME ? lws_send_pipe_choked(session->wsi)
+                                        : lws_partial_buffered(session->wsi)) {
+        blocked(session, now.mono_ms);
         return 0;
     }
     session->frame = body_ref(shared->body);
@@ -259,7 +182,7 @@ static void broadcast(void *user)
     struct now now = clock_now();
     uint64_t revision = cache_revision(live->cache);
     live->dirty = false;
-    forget_old_frames(live, now.mono_ms);
+    live_frames_forget(&live->frames, now.mono_ms);
     for (struct live_session *session = live->sessions, *next; session; session = next) {
         next = session->next;
         if (session->frame || (!session->fresh && session->seen >= revision)) {
@@ -270,7 +193,7 @@ static void broadcast(void *user)
             lws_set_timeout(session->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_SYNC);
         }
     }
-    while (live->frame_bytes > FRAMES_MAX_BYTES && live->sessions) {
+    while (live->frames.bytes > LIVE_FRAMES_MAX_BYTES && live->sessions) {
         uint64_t before = live->stats->live_dropped;
         drop_slowest(live);
         if (live->stats->live_dropped == before) {
@@ -325,8 +248,8 @@ static int parse_params(const struct live *live, const struct query *query, stru
         *ret_why = "since must be a revision";
         return -EINVAL;
     }
-    ret->resumes =
-        since && query_is(query, "instance", live->instance) && ret->since <= cache_revision(live->cache);
+    ret->resumes = since && query_is(query, "instance", live->frames.instance) &&
+                   ret->since <= cache_revision(live->cache);
     return 0;
 }
 
@@ -439,7 +362,7 @@ void live_sweep(struct live *live)
             ping(session, now_ms);
         }
     }
-    forget_old_frames(live, now_ms);
+    live_frames_forget(&live->frames, now_ms);
     if (live->dirty) {
         live_changed(live);
     }
@@ -464,7 +387,7 @@ struct live *live_create(struct loop *loop, struct cache *cache, const char *ins
     }
     live->loop = loop;
     live->cache = cache;
-    live->instance = instance;
+    live->frames = (struct live_frames){.cache = cache, .instance = instance};
     live->stats = stats;
     live->after = loop_after_create(loop, broadcast, live);
     live->rest = loop_timer_create(loop, rested, live);
@@ -480,9 +403,7 @@ void live_destroy(struct live *live)
     if (!live) {
         return;
     }
-    for (size_t i = 0; i < SHARED_FRAMES; i++) {
-        shared_clear(live, &live->shared[i]);
-    }
+    live_frames_finish(&live->frames);
     loop_after_destroy(live->after);
     loop_timer_destroy(live->rest);
     free(live);
