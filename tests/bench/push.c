@@ -1,17 +1,21 @@
 /*
  * push: how fast, and to how many, does a published value arrive?
  *
- *     bench_push latency MQTT_PORT HTTP_PORT COUNT INTERVAL_US
+ *     bench_push latency bare|websocket|mosquitto_sub MQTT_PORT HTTP_PORT COUNT INTERVAL_US
  *     bench_push clients MQTT_PORT HTTP_PORT CLIENTS RATE SECONDS STALLED
  *
- * latency: publishes COUNT changed readings; one plain MQTT subscriber and one live WebSocket of llamad wait
- * for each. Prints "mqtt_us ws_us" per message. clients: CLIENTS live WebSockets read, STALLED ones never do,
- * while RATE changes a second are published. Prints one JSON object: changes published, deliveries (a
- * collapsed change counts with the one that carried it), and the delay of the slowest client per change.
+ * latency: publishes COUNT changed readings one by one and waits for each: at a bare MQTT socket in this
+ * process, at a live WebSocket of llamad, or at the output of mosquitto_sub, read from a pipe. Prints
+ * microseconds per message. llamad and mosquitto_sub are one process further than the bare socket, the floor.
+ *
+ * clients: CLIENTS live WebSockets read, STALLED ones never do, while RATE changes a second are published.
+ * Prints one JSON object: changes published, deliveries (a collapsed change counts with the one that carried
+ * it), and the delay of the slowest client per change.
  */
 #include "bench_net.h"
 
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,38 +86,112 @@ static unsigned drain_ws(struct inbox *inbox, int fd)
     return last;
 }
 
-static void latency(int mqtt_port, int http_port, unsigned count, unsigned interval_us)
+/* mosquitto_sub, its output in a pipe: what a plain subscriber is to most people. */
+static int start_mosquitto_sub(int mqtt_port, pid_t *ret_pid)
 {
-    int publisher = mqtt_client(mqtt_port, "bench-pub"), subscriber = mqtt_client(mqtt_port, "bench-sub");
-    mqtt_client_subscribe(subscriber, "alpaca/" NODE "/readings");
-    publish_life(publisher, 1);
-    int ws = ws_client(http_port, "/api/cluster/live");
-    net_nonblocking(ws);
-    net_nonblocking(subscriber);
-    struct inbox from_mqtt = {0}, from_ws = {0};
-    for (unsigned n = 1; n <= count; n++) {
-        int64_t start = now_ns(), mqtt_at = 0, ws_at = 0;
-        publish_value(publisher, n);
-        while (!mqtt_at || !ws_at) {
-            struct pollfd fds[] = {{.fd = subscriber, .events = POLLIN}, {.fd = ws, .events = POLLIN}};
-            if (poll(fds, 2, 5000) == 0)
-                die("message %u did not arrive within 5 s (%s)", n, mqtt_at ? "WebSocket" : "MQTT");
-            if (fds[0].revents) {
-                if (!inbox_fill(&from_mqtt, subscriber))
-                    die("the broker closed");
-                if (drain_mqtt(&from_mqtt) == n)
-                    mqtt_at = now_ns();
-            }
-            if (fds[1].revents) {
-                if (!inbox_fill(&from_ws, ws))
-                    die("llamad closed");
-                if (drain_ws(&from_ws, ws) == n)
-                    ws_at = now_ns();
-            }
-        }
-        printf("%.1f %.1f\n", (double)(mqtt_at - start) / 1e3, (double)(ws_at - start) / 1e3);
-        usleep(interval_us);
+    int ends[2];
+    char port[16];
+    snprintf(port, sizeof port, "%d", mqtt_port);
+    if (pipe(ends) != 0 || (*ret_pid = fork()) < 0)
+        die("cannot start mosquitto_sub");
+    if (*ret_pid == 0) {
+        dup2(ends[1], STDOUT_FILENO);
+        close(ends[0]);
+        close(ends[1]);
+        execlp("mosquitto_sub", "mosquitto_sub", "-V", "5", "-q", "1", "-p", port, "-t",
+               "alpaca/" NODE "/readings", (char *)NULL);
+        _exit(127);
     }
+    close(ends[1]);
+    return ends[0];
+}
+
+/* The last value in what the pipe holds now. */
+static unsigned drain_pipe(int fd)
+{
+    static unsigned char text[65536];
+    ssize_t len = read(fd, text, sizeof text);
+    if (len <= 0)
+        die("mosquitto_sub ended");
+    return value_in(text, (size_t)len);
+}
+
+/* Who waits for the messages. */
+struct receiver {
+    int fd;
+    pid_t child;
+    unsigned (*drain)(struct receiver *receiver); /* the last value in what is there now; 0 = none */
+    struct inbox inbox;
+};
+
+static unsigned from_bare(struct receiver *receiver)
+{
+    if (!inbox_fill(&receiver->inbox, receiver->fd))
+        die("the broker closed");
+    return drain_mqtt(&receiver->inbox);
+}
+
+static unsigned from_websocket(struct receiver *receiver)
+{
+    if (!inbox_fill(&receiver->inbox, receiver->fd))
+        die("llamad closed");
+    return drain_ws(&receiver->inbox, receiver->fd);
+}
+
+static unsigned from_pipe(struct receiver *receiver)
+{
+    return drain_pipe(receiver->fd);
+}
+
+static struct receiver start_receiver(const char *who, int mqtt_port, int http_port)
+{
+    struct receiver receiver = {0};
+    if (strcmp(who, "bare") == 0) {
+        receiver.fd = mqtt_client(mqtt_port, "bench-sub");
+        mqtt_client_subscribe(receiver.fd, "alpaca/" NODE "/readings");
+        receiver.drain = from_bare;
+    } else if (strcmp(who, "websocket") == 0) {
+        receiver.fd = ws_client(http_port, "/api/cluster/live");
+        receiver.drain = from_websocket;
+    } else if (strcmp(who, "mosquitto_sub") == 0) {
+        receiver.fd = start_mosquitto_sub(mqtt_port, &receiver.child);
+        receiver.drain = from_pipe;
+    } else {
+        die("nobody is called %s", who);
+    }
+    net_nonblocking(receiver.fd);
+    return receiver;
+}
+
+/* True once message n was seen, within `timeout_ms` of the last sign of life. */
+static bool await_value(struct receiver *receiver, unsigned n, int timeout_ms)
+{
+    while (poll(&(struct pollfd){.fd = receiver->fd, .events = POLLIN}, 1, timeout_ms) > 0)
+        if (receiver->drain(receiver) == n)
+            return true;
+    return false;
+}
+
+static void latency(const char *who, int mqtt_port, int http_port, unsigned count, unsigned interval_us)
+{
+    int publisher = mqtt_client(mqtt_port, "bench-pub");
+    publish_life(publisher, 1);
+    struct receiver receiver = start_receiver(who, mqtt_port, http_port);
+    unsigned n = 0;
+    do { /* a subscription takes a moment */
+        if (n == 100)
+            die("%s gets no message", who);
+        publish_value(publisher, ++n);
+    } while (!await_value(&receiver, n, 50));
+    for (unsigned i = 0; i < count; i++, usleep(interval_us)) {
+        int64_t start = now_ns();
+        publish_value(publisher, ++n);
+        if (!await_value(&receiver, n, 5000))
+            die("message %u did not arrive within 5 s", n);
+        printf("%.1f\n", (double)(now_ns() - start) / 1e3);
+    }
+    if (receiver.child)
+        kill(receiver.child, SIGTERM);
 }
 
 struct client {
@@ -194,13 +272,14 @@ static void clients(int mqtt_port, int http_port, unsigned count, unsigned rate,
 
 int main(int argc, char **argv)
 {
-    if (argc == 6 && strcmp(argv[1], "latency") == 0)
-        latency(atoi(argv[2]), atoi(argv[3]), (unsigned)atoi(argv[4]), (unsigned)atoi(argv[5]));
+    if (argc == 7 && strcmp(argv[1], "latency") == 0)
+        latency(argv[2], atoi(argv[3]), atoi(argv[4]), (unsigned)atoi(argv[5]), (unsigned)atoi(argv[6]));
     else if (argc == 8 && strcmp(argv[1], "clients") == 0)
         clients(atoi(argv[2]), atoi(argv[3]), (unsigned)atoi(argv[4]), (unsigned)atoi(argv[5]),
                 (unsigned)atoi(argv[6]), (unsigned)atoi(argv[7]));
     else
-        die("usage: bench_push latency MQTT HTTP COUNT INTERVAL_US | clients MQTT HTTP CLIENTS RATE SECONDS "
+        die("usage: bench_push latency WHO MQTT HTTP COUNT INTERVAL_US | clients MQTT HTTP CLIENTS RATE "
+            "SECONDS "
             "STALLED");
     return 0;
 }
