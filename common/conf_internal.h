@@ -63,13 +63,13 @@ struct conf_field {
 struct conf_key {
     const char *name; /* dotted */
     enum conf_type type;
+    bool secret;
     const char *fallback;            /* as in a file; of a list: with commas; NULL = none */
     double min, max;                 /* of numbers and durations */
     conf_check_fn *check;            /* of the string, or of each one in a list or map */
     const char *const *choices;      /* NULL-terminated, or NULL */
     const struct conf_field *fields; /* CONF_FIELDS_MAX of them */
     const char *variable;            /* environment, or NULL */
-    bool secret;
     const char *help;
 };
 

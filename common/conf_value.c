@@ -3,6 +3,7 @@
 #include "conf_internal.h"
 #include "log.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -227,14 +228,15 @@ static bool add_item(struct place *place, struct conf_value *value, const char *
         return false;
     }
     value->items = items;
+    assert((second != NULL) == (width == 2));
     char *a = conf_copy(place->conf, first);
-    char *b = width == 2 && a ? conf_copy(place->conf, second) : NULL;
-    if (!a || (width == 2 && !b)) {
+    char *b = second && a ? conf_copy(place->conf, second) : NULL;
+    if (!a || (second && !b)) {
         free(a);
         return false;
     }
     items[value->count * width] = a;
-    if (width == 2) {
+    if (second) {
         items[value->count * width + 1] = b;
     }
     value->count++;

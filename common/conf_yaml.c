@@ -211,8 +211,10 @@ static void read_stream(struct reader *r, struct yaml_node *root)
         case YAML_DOCUMENT_END_EVENT:
             break;
         default:
+            if (!value) { /* libyaml lets only one through */
+                read_value(r, &event, root, 0);
+            }
             value = true;
-            read_value(r, &event, root, 0);
         }
         yaml_event_delete(&event);
     }

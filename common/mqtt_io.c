@@ -164,12 +164,13 @@ void mqtt_note_result(struct mqtt *mqtt, int rc, int error)
 void mqtt_watch(struct mqtt *mqtt)
 {
     unsigned events = LOOP_READ;
-    if (mqtt->state == MQTT_CONNECTING && !mqtt->tcp_up) {
-        events |= LOOP_WRITE;
-    } else if (mqtt->state == MQTT_CONNECTING && mqtt->tls_ca) {
-        /* Not mosquitto_want_write: it stays true through the whole handshake, and the loop would spin. What
-         * is written here is small and goes out when the next part of the handshake was read. */
-    } else if (mosquitto_want_write(mqtt->handle)) {
+    bool write = mosquitto_want_write(mqtt->handle);
+    if (mqtt->state == MQTT_CONNECTING && mqtt->tls_ca) {
+        /* want_write stays true through the whole handshake, and the loop would spin. What is written here is
+         * small, and goes out when the next part of the handshake was read. */
+        write = false;
+    }
+    if (write || (mqtt->state == MQTT_CONNECTING && !mqtt->tcp_up)) {
         events |= LOOP_WRITE;
     }
     int e = loop_io_watch(mqtt->io, events);
