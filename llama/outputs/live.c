@@ -13,17 +13,16 @@
 
 /* Of a frame, handed to lws at a time: what a stalled client may cost. Small frames are written without
  * asking the socket first: lws keeps what does not fit. */
-#define CHUNK           ((size_t)16 * 1024)
-#define SMALL_FRAME     ((size_t)4 * 1024)
-#define CHUNKS_PER_TURN 16
-((size_t)64 * 1024 * 1024) /* frames kept alive by sessions that are still writing them */
+#define CHUNK             ((size_t)16 * 1024)
+#define SMALL_FRAME       ((size_t)4 * 1024)
+#define CHUNKS_PER_TURN   16
 #define STALL_MS          20000
 #define PING_MS           20000
 #define PONG_MS           30000
 #define MESSAGES_PER_PING 1000 /* more than that from a client with nothing to say is abuse */
 #define CHEAP_US          1000 /* a broadcast up to this long may be followed by the next at once */
 
-    struct live {
+struct live {
     struct loop *loop;
     struct cache *cache;
     struct server_stats *stats;
@@ -142,6 +141,13 @@ static int write_frame(struct live *live, struct live_session *session, int64_t 
  */
 static int offer(struct live *live, struct live_session *session, struct now now)
 {
+    if (session->blocked_ms) {
+        return 0; /* lws will tell; until then nothing is rendered for it alone */
+    }
+    if (lws_partial_buffered(session->wsi)) {
+        blocked(session, now.mono_ms);
+        return 0;
+    }
     const struct live_frame *shared =
         live_frames_get(&live->frames, session->fresh, session->seen, session->node, now);
     if (shared->empty) {
@@ -152,8 +158,7 @@ static int offer(struct live *live, struct live_session *session, struct now now
         live->dirty = true; /* no memory: the sweep tries again */
         return 0;
     }
-    if (shared->body->len > SMALL_FRAME ? lws_send_pipe_choked(session->wsi)
-                                        : lws_partial_buffered(session->wsi)) {
+    if (shared->body->len > SMALL_FRAME && lws_send_pipe_choked(session->wsi)) {
         blocked(session, now.mono_ms);
         return 0;
     }

@@ -1,5 +1,6 @@
 /*
- * server_internal: what server.c (life, listener) and server_http.c (requests and answers) share.
+ * server_internal: what the server's parts share: server.c (life, listener), server_http.c (what lws
+ * reports), server_request.c (reading a request's head) and server_answer.c (writing an answer).
  */
 #ifndef SERVER_INTERNAL_H
 #define SERVER_INTERNAL_H
@@ -57,12 +58,37 @@ struct exchange {
     struct live_session session;
 };
 
-extern const struct lws_protocol_vhost_options server_security_headers; /* a list */
+/* What was read of a request's head, in the memory of this struct and its buffers. Zeroed before
+ * server_read_request. */
+struct request {
+    struct rules_request rules;
+    struct buf path; /* decoded, terminated */
+    struct buf encoded_path, query;
+    char host[300], origin[300], content_length[32], fetch_site[32], connection[32], version[16];
+    char if_none_match[1024];
+    bool http_1_0;
+};
+
+/* server_request.c. False without memory; finish in any case. */
+bool server_read_request(struct server *server, struct lws *wsi, struct request *request);
+void server_finish_request(struct request *request);
+
+/* server_answer.c. Those that return int: 0, or -1 to close the connection. The exchange's memory may be gone
+ * afterwards. */
+extern const struct lws_protocol_vhost_options server_security_headers; /* a list; for lws's own answers */
+int server_start_sending(struct server *server, struct lws *wsi, struct exchange *exchange);
+/* Writes what the socket takes. `used` bytes of head stand in the scratch memory. */
+int server_send_some(struct server *server, struct lws *wsi, struct exchange *exchange, size_t used);
+/* All was handed to lws. */
+int server_finish_exchange(struct server *server, struct lws *wsi, struct exchange *exchange);
+void server_clear_exchange(struct server *server, struct exchange *exchange);
+/* The whole answer at once, before there is an exchange: 1, or -1. Drops the body. */
+int server_answer_whole(struct server *server, struct lws *wsi, struct exchange *exchange);
+/* Once a second: ends answers that would keep the loop spinning. */
+void server_sweep_answers(struct server *server);
 
 /* The protocol of our one vhost. */
 int server_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len);
-/* Once a second: ends answers that would keep the loop spinning. */
-void server_sweep_answers(struct server *server);
 /* A connection came or went. */
 void server_connection_opened(struct server *server);
 void server_connection_closed(struct server *server);

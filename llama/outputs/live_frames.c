@@ -1,0 +1,75 @@
+#include "live_frames.h"
+
+#include <string.h>
+
+void live_frames_release(struct live_frames *frames, struct body *body)
+{
+    if (body && body->references == 1) {
+        frames->bytes -= body->len;
+    }
+    body_unref(body);
+}
+
+static void clear(struct live_frames *frames, struct live_frame *frame)
+{
+    live_frames_release(frames, frame->body);
+    *frame = (struct live_frame){0};
+}
+
+static bool is_shared(const struct live_frames *frames, const struct live_frame *frame, int64_t now_mono_ms)
+{
+    return (frame->body || frame->empty) && frame->to == cache_revision(frames->cache) &&
+           now_mono_ms - frame->rendered_ms <= LIVE_FRAME_MAX_AGE_MS;
+}
+
+void live_frames_forget(struct live_frames *frames, int64_t now_mono_ms)
+{
+    for (size_t i = 0; i < LIVE_FRAMES_SHARED; i++) {
+        if (!is_shared(frames, &frames->shared[i], now_mono_ms)) {
+            clear(frames, &frames->shared[i]);
+        }
+    }
+}
+
+void live_frames_finish(struct live_frames *frames)
+{
+    for (size_t i = 0; i < LIVE_FRAMES_SHARED; i++) {
+        clear(frames, &frames->shared[i]);
+    }
+}
+
+static void render(struct live_frames *frames, struct live_frame *frame, struct now now)
+{
+    const struct node *only =
+        frame->node[0] ? cache_get(frames->cache, frame->node, strlen(frame->node)) : NULL;
+    const char *name = only ? only->name : frame->node[0] ? frame->node : NULL;
+    frame->to = cache_revision(frames->cache);
+    frame->rendered_ms = now.mono_ms;
+    if (frame->from == UINT64_MAX) {
+        frame->body = frame_snapshot(frames->cache, frames->instance, only, name, now);
+    } else {
+        frame->body =
+            frame_delta(frames->cache, frames->instance, frame->from, only, name, now, &frame->empty);
+    }
+    if (frame->body) {
+        frames->bytes += frame->body->len;
+    }
+}
+
+const struct live_frame *live_frames_get(struct live_frames *frames, bool fresh, uint64_t seen,
+                                         const char node[NODE_NAME_MAX + 1], struct now now)
+{
+    uint64_t from = fresh || seen < cache_delta_floor(frames->cache) ? UINT64_MAX : seen;
+    for (size_t i = 0; i < LIVE_FRAMES_SHARED; i++) {
+        const struct live_frame *frame = &frames->shared[i];
+        if (frame->from == from && strcmp(frame->node, node) == 0 && is_shared(frames, frame, now.mono_ms)) {
+            return frame;
+        }
+    }
+    struct live_frame *frame = &frames->shared[frames->next++ % LIVE_FRAMES_SHARED];
+    clear(frames, frame);
+    frame->from = from;
+    memcpy(frame->node, node, sizeof frame->node);
+    render(frames, frame, now);
+    return frame;
+}

@@ -1,0 +1,238 @@
+#include "server_internal.h"
+
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#define SEND_TIMEOUT_S  20 /* without any progress */
+#define CHUNKS_PER_TURN 8
+#define SPIN_MS         1000 /* this long without progress and with input that nobody reads */
+
+/* On every answer, lws's own included. */
+#define CSP                                                                                               \
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " \
+    "font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+static const struct lws_protocol_vhost_options referrer_policy = {.name = "Referrer-Policy:",
+                                                                  .value = "no-referrer"};
+static const struct lws_protocol_vhost_options content_type_options = {
+    .next = &referrer_policy, .name = "X-Content-Type-Options:", .value = "nosniff"};
+const struct lws_protocol_vhost_options server_security_headers = {
+    .next = &content_type_options, .name = "Content-Security-Policy:", .value = CSP};
+
+static const char *status_text(int status)
+{
+    static const struct {
+        int status;
+        const char *text;
+    } texts[] = {{200, "OK"},
+                 {202, "Accepted"},
+                 {204, "No Content"},
+                 {304, "Not Modified"},
+                 {400, "Bad Request"},
+                 {403, "Forbidden"},
+                 {404, "Not Found"},
+                 {405, "Method Not Allowed"},
+                 {409, "Conflict"},
+                 {413, "Content Too Large"},
+                 {414, "URI Too Long"},
+                 {421, "Misdirected Request"},
+                 {426, "Upgrade Required"},
+                 {429, "Too Many Requests"},
+                 {503, "Service Unavailable"}};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        if (texts[i].status == status) {
+            return texts[i].text;
+        }
+    }
+    return "Error";
+}
+
+static const char *date_now(struct server *server)
+{
+    time_t now_s = (time_t)(clock_now().wall_ms / 1000);
+    struct tm tm;
+    if (server->date_s != (int64_t)now_s && gmtime_r(&now_s, &tm)) {
+        strftime(server->date, sizeof server->date, "%a, %d %b %Y %H:%M:%S GMT", &tm); /* C locale */
+        server->date_s = (int64_t)now_s;
+    }
+    return server->date;
+}
+
+static void write_head(struct server *server, const struct exchange *exchange, struct buf *out)
+{
+    const struct api_response *response = &exchange->response;
+    buf_printf(out, "HTTP/1.1 %d %s\r\nDate: %s\r\n", response->status, status_text(response->status),
+               date_now(server));
+    if (response->content_type) {
+        buf_printf(out, "Content-Type: %s\r\n", response->content_type);
+    }
+    if (response->status != 204 && response->status != 304) {
+        buf_printf(out, "Content-Length: %zu\r\n", response->body ? response->body->len : 0);
+    }
+    if (*response->etag) {
+        buf_printf(out, "ETag: %s\r\n", response->etag);
+    }
+    buf_printf(out, "Cache-Control: %s\r\n", *response->etag ? "no-cache" : "no-store");
+    if (response->allow) {
+        buf_printf(out, "Allow: %s\r\n", response->allow);
+    }
+    if (response->retry_after_s) {
+        buf_printf(out, "Retry-After: %u\r\n", response->retry_after_s);
+    }
+    if (response->status == 426) {
+        buf_str(out, "Upgrade: websocket\r\n");
+    }
+    if (exchange->close || exchange->keep_alive_1_0) {
+        buf_str(out, exchange->close ? "Connection: close\r\n" : "Connection: keep-alive\r\n");
+    }
+    for (const struct lws_protocol_vhost_options *line = &server_security_headers; line; line = line->next) {
+        buf_printf(out, "%s %s\r\n", line->name, line->value);
+    }
+    buf_str(out, "\r\n");
+}
+
+static void set_blocked(struct server *server, struct lws *wsi, struct exchange *exchange)
+{
+    if (!exchange->blocked_ms) {
+        exchange->wsi = wsi;
+        exchange->prev = NULL;
+        exchange->next = server->blocked;
+        if (exchange->next) {
+            exchange->next->prev = exchange;
+        }
+        server->blocked = exchange;
+    }
+    exchange->blocked_ms = clock_now().mono_ms;
+}
+
+static void set_unblocked(struct server *server, struct exchange *exchange)
+{
+    if (!exchange->blocked_ms) {
+        return;
+    }
+    if (exchange->prev) {
+        exchange->prev->next = exchange->next;
+    } else {
+        server->blocked = exchange->next;
+    }
+    if (exchange->next) {
+        exchange->next->prev = exchange->prev;
+    }
+    exchange->blocked_ms = 0;
+}
+
+/*
+ * While an answer is under way libwebsockets reads nothing, but keeps asking the loop for input. A client
+ * that does not read, and has sent more or closed its half, would have the loop spin until the timeout.
+ */
+void server_sweep_answers(struct server *server)
+{
+    int64_t now_ms = clock_now().mono_ms;
+    for (struct exchange *exchange = server->blocked, *next; exchange; exchange = next) {
+        next = exchange->next;
+        struct pollfd input = {.fd = lws_get_socket_fd(exchange->wsi), .events = POLLIN | POLLRDHUP};
+        if (now_ms - exchange->blocked_ms >= SPIN_MS && poll(&input, 1, 0) > 0) {
+            set_unblocked(server, exchange);
+            shutdown(input.fd, SHUT_RDWR); /* lws notices at its next write and closes */
+        }
+    }
+}
+
+void server_clear_exchange(struct server *server, struct exchange *exchange)
+{
+    set_unblocked(server, exchange);
+    if (exchange->state != EXCHANGE_NONE) {
+        server->busy--;
+    }
+    exchange->state = EXCHANGE_NONE;
+    body_unref(exchange->response.body);
+    exchange->response.body = NULL;
+}
+
+/* All was handed to lws. 0, or -1 to close. The exchange's memory may be gone afterwards. */
+int server_finish_exchange(struct server *server, struct lws *wsi, struct exchange *exchange)
+{
+    bool closes = exchange->close;
+    if (lws_partial_buffered(wsi)) {
+        exchange->state = EXCHANGE_SENT; /* lws calls when its buffer is out */
+        set_blocked(server, wsi, exchange);
+        lws_callback_on_writable(wsi);
+        return 0;
+    }
+    server_clear_exchange(server, exchange);
+    return closes || lws_http_transaction_completed(wsi) ? -1 : 0;
+}
+
+/* The next chunk of the body behind what is in `out`, which holds the head or nothing. Negative when the
+ * connection is broken. */
+static int write_chunk(struct server *server, struct lws *wsi, struct exchange *exchange, size_t used)
+{
+    const struct body *body = exchange->head ? NULL : exchange->response.body;
+    size_t left = body ? body->len - exchange->sent : 0, n = left < CHUNK_MAX ? left : CHUNK_MAX;
+    unsigned char *start = server->scratch + LWS_PRE;
+    if (n > 0) {
+        memcpy(start + used, body->data + exchange->sent, n);
+    }
+    exchange->sent += n;
+    server->stats.bytes_out += used + n;
+    return lws_write(wsi, start, used + n, LWS_WRITE_HTTP);
+}
+
+static bool all_written(const struct exchange *exchange)
+{
+    return exchange->head || !exchange->response.body || exchange->sent == exchange->response.body->len;
+}
+
+/* Writes what the socket takes. `used` bytes of head stand in the scratch memory. */
+int server_send_some(struct server *server, struct lws *wsi, struct exchange *exchange, size_t used)
+{
+    for (unsigned i = 0; i < CHUNKS_PER_TURN; i++, used = 0) {
+        if (write_chunk(server, wsi, exchange, used) < 0) {
+            return -1;
+        }
+        if (all_written(exchange)) {
+            lws_set_timeout(wsi, PENDING_TIMEOUT_HTTP_CONTENT, SEND_TIMEOUT_S);
+            return server_finish_exchange(server, wsi, exchange);
+        }
+        if (lws_partial_buffered(wsi)) {
+            break;
+        }
+    }
+    set_blocked(server, wsi, exchange);
+    lws_set_timeout(wsi, PENDING_TIMEOUT_HTTP_CONTENT, SEND_TIMEOUT_S);
+    lws_callback_on_writable(wsi);
+    return 0;
+}
+
+int server_start_sending(struct server *server, struct lws *wsi, struct exchange *exchange)
+{
+    struct buf head = {.data = (char *)server->scratch + LWS_PRE, .cap = HEAD_MAX, .limit = HEAD_MAX - 1};
+    write_head(server, exchange, &head);
+    if (head.failed) {
+        return -1; /* cannot be: all of it is ours and bounded */
+    }
+    exchange->state = EXCHANGE_SENDING;
+    return server_send_some(server, wsi, exchange, head.len);
+}
+
+/* The whole answer at once: what the socket does not take lws keeps, and completes the transaction when it is
+ * out. */
+int server_answer_whole(struct server *server, struct lws *wsi, struct exchange *exchange)
+{
+    struct buf out = BUF_INIT;
+    const struct body *body = exchange->head ? NULL : exchange->response.body;
+    buf_reserve(&out, LWS_PRE);
+    out.len = out.failed ? 0 : LWS_PRE;
+    write_head(server, exchange, &out);
+    if (body) {
+        buf_append(&out, body->data, body->len);
+    }
+    int n = out.failed
+                ? -1
+                : lws_write(wsi, (unsigned char *)out.data + LWS_PRE, out.len - LWS_PRE, LWS_WRITE_HTTP);
+    buf_finish(&out);
+    body_unref(exchange->response.body);
+    lws_set_timeout(wsi, PENDING_TIMEOUT_HTTP_CONTENT, SEND_TIMEOUT_S);
+    return n < 0 ? -1 : 1;
+}
