@@ -69,6 +69,8 @@ static void append_error(struct text *t, const char *error)
         {"redirect", "redirected elsewhere"},
         {"forbidden_address", "address not in cluster.poll_allow"},
         {"wrong_node", "another node answers there"},
+        {"closed", "connection closed without an answer"},
+        {"tls", "no trusted TLS connection"},
         {"not_http", "what answers does not speak HTTP"},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
