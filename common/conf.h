@@ -1,9 +1,10 @@
 /*
  * conf: the one YAML file of both programs, which may be Smollama's own config.yaml, read against one table.
  *
- * conf_table.c lists every key with type, default, range, who uses it and one sentence of help; messages, `--check` and the reference
- * in docs/ come from it. Reading collects every problem instead of stopping at the first.
- * Source: contract section 5; Smollama's search order, `.local.yaml` overlay and SMOLLAMA_* variables (facts).
+ * conf_table.c lists every key with type, default, range, who uses it and one sentence of help; messages,
+ * `--check` and the reference in docs/ come from it. Reading collects every problem instead of stopping at
+ * the first. Source: contract section 5; Smollama's search order, `.local.yaml` overlay and SMOLLAMA_*
+ * variables (facts).
  */
 #ifndef CONF_H
 #define CONF_H
@@ -19,12 +20,14 @@ struct conf;
 enum conf_severity { CONF_WARNING, CONF_ERROR };
 struct conf_problem {
     enum conf_severity severity;
-    char *text; /* "config.yaml:12: cluster.agregation_interval: unknown key; did you mean aggregation_interval?" */
+    char *text; /* "config.yaml:12: cluster.agregation_interval: unknown key; did you mean
+                   aggregation_interval?" */
 };
 
 /*
- * Reads `path`, or with NULL the first of Smollama's search order (none found: defaults, and a warning). Never fails on
- * bad content: see conf_problems. NULL with errno only when memory ran out. `environment` is getenv unless a test passes its own.
+ * Reads `path`, or with NULL the first of Smollama's search order (none found: defaults, and a warning).
+ * Never fails on bad content: see conf_problems. NULL with errno only when memory ran out. `environment` is
+ * getenv unless a test passes its own.
  */
 struct conf *conf_load(const char *path, char *(*environment)(const char *name));
 /* For tests: from a text, with a made-up file name in its messages. */
@@ -39,8 +42,9 @@ bool conf_has_errors(const struct conf *conf);
 void conf_report(struct conf *conf, enum conf_severity severity, const char *key, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* Values by dotted key ("mqtt.port"). A key that is not in the table, or of another type, is a bug: assert. Strings are borrowed from conf;
- * NULL = not set and no default. Durations are in the unit that the table says (seconds). */
+/* Values by dotted key ("mqtt.port"). A key that is not in the table, or of another type, is a bug: assert.
+ * Strings are borrowed from conf; NULL = not set and no default. Durations are in the unit that the table
+ * says (seconds). */
 const char *conf_string(const struct conf *conf, const char *key);
 int64_t conf_int(const struct conf *conf, const char *key);
 double conf_double(const struct conf *conf, const char *key);
@@ -48,7 +52,8 @@ bool conf_bool(const struct conf *conf, const char *key);
 bool conf_is_set(const struct conf *conf, const char *key); /* by file or environment, not by default */
 /* Where the value comes from: "config.yaml:12", "SMOLLAMA_MQTT_PORT", "default". */
 const char *conf_origin(const struct conf *conf, const char *key);
-/* Lists of strings, lists of maps (field names given), and maps of strings (field NULL: value; key by conf_list_key). */
+/* Lists of strings, lists of maps (field names given), and maps of strings (field NULL: value; key by
+ * conf_list_key). */
 size_t conf_list_len(const struct conf *conf, const char *key);
 const char *conf_list_get(const struct conf *conf, const char *key, size_t i, const char *field);
 const char *conf_list_key(const struct conf *conf, const char *key, size_t i);
