@@ -359,7 +359,7 @@ static char *body_of(size_t len)
     assert_non_null(body);
     memset(body, 'x', len);
     memcpy(body, "{\"memories\":[\"", 14);
-    memcpy(body + len - 3, "\"]}", 4);
+    strcpy(body + len - 3, "\"]}");
     return body;
 }
 

@@ -104,7 +104,7 @@ static void listen_on(struct bench *b, int family)
 {
     struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
-    struct sockaddr_storage bound;
+    struct sockaddr_storage bound = {0};
     socklen_t len = sizeof bound;
     b->listener = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     int e = family == AF_INET ? bind(b->listener, (struct sockaddr *)&v4, sizeof v4)
@@ -154,8 +154,10 @@ static void use_host(struct bench *b, const char *host)
 static int set_up(void **state)
 {
     struct bench *b = calloc(1, sizeof *b);
+    assert_non_null(b);
     log_set_level(LOG_LEVEL_ERROR);
     b->loop = loop_create();
+    assert_non_null(b->loop);
     b->connection = b->listener = -1;
     listen_on(b, AF_INET);
     *state = b;
