@@ -352,14 +352,13 @@ static void before_the_first_fetch_there_is_no_report_and_no_error(void **state)
     assert_true(agent_source_ok(b->agent));
 }
 
-/* {"memories":["xxx…"]} of exactly `len` bytes. */
+/* {"memories":["000…"]} of exactly `len` bytes. */
 static char *body_of(size_t len)
 {
     char *body = malloc(len + 1);
     assert_non_null(body);
-    memset(body, 'x', len);
-    memcpy(body, "{\"memories\":[\"", 14);
-    strcpy(body + len - 3, "\"]}");
+    snprintf(body, len + 1, "{\"memories\":[\"%0*d\"]}", (int)(len - strlen("{\"memories\":[\"\"]}")), 0);
+    assert_int_equal(strlen(body), len);
     return body;
 }
 

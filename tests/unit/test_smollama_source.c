@@ -104,16 +104,19 @@ static void listen_on(struct bench *b, int family)
 {
     struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
-    struct sockaddr_storage bound = {0};
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } bound = {.v6 = v6};
     socklen_t len = sizeof bound;
     b->listener = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     int e = family == AF_INET ? bind(b->listener, (struct sockaddr *)&v4, sizeof v4)
                               : bind(b->listener, (struct sockaddr *)&v6, sizeof v6);
     assert_int_equal(e, 0);
     assert_int_equal(listen(b->listener, 5), 0);
-    assert_int_equal(getsockname(b->listener, (struct sockaddr *)&bound, &len), 0);
-    /* The port stands at the same place in both. */
-    b->port = ntohs(((struct sockaddr_in *)&bound)->sin_port);
+    assert_int_equal(getsockname(b->listener, &bound.any, &len), 0);
+    b->port = ntohs(family == AF_INET ? bound.v4.sin_port : bound.v6.sin6_port);
     b->accepting = loop_io_create(b->loop, b->listener, on_accept, b);
     loop_io_watch(b->accepting, LOOP_READ);
 }
