@@ -87,10 +87,6 @@ static void check_manual_nodes(struct conf *conf)
             conf_report(conf, CONF_ERROR, "cluster.manual_nodes", "entry %zu needs a name and a url", i + 1);
             continue;
         }
-        if (strpbrk(url, "?#")) {
-            conf_report(conf, CONF_ERROR, "cluster.manual_nodes", "entry %zu: the url may have no ? and no #",
-                        i + 1);
-        }
         for (size_t j = 0; j < i; j++) {
             const char *other = conf_list_get(conf, "cluster.manual_nodes", j, "name");
             if (other && strcmp(name, other) == 0) {
@@ -238,6 +234,9 @@ static bool is_taken_over(const char *line)
                                        "discovery.",
                                        "mem0.",
                                        "home_assistant."};
+    if (strncmp(line, "alpaca.limit ", strlen("alpaca.limit ")) == 0) {
+        return false; /* polls ask for as many items as agents do */
+    }
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         if (strncmp(line, keys[i], strlen(keys[i])) == 0) {
             return true;

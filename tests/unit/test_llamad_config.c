@@ -1,0 +1,240 @@
+/* llamad's config: what it refuses to run with, and what becomes of the keys. */
+#include "config.h"
+
+#include "log.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+struct world {
+    FILE *log; /* what went to stderr */
+    int stderr_fd;
+};
+
+static int setup(void **state)
+{
+    struct world *world = calloc(1, sizeof *world);
+    world->log = tmpfile();
+    world->stderr_fd = dup(STDERR_FILENO);
+    fflush(stderr);
+    dup2(fileno(world->log), STDERR_FILENO);
+    *state = world;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct world *world = *state;
+    dup2(world->stderr_fd, STDERR_FILENO);
+    close(world->stderr_fd);
+    fclose(world->log);
+    free(world);
+    return 0;
+}
+
+static unsigned logged(struct world *world, const char *text)
+{
+    char line[4096];
+    unsigned count = 0;
+    rewind(world->log);
+    while (fgets(line, sizeof line, world->log)) {
+        count += strstr(line, text) != NULL;
+    }
+    fseek(world->log, 0, SEEK_END);
+    return count;
+}
+
+static char *no_environment(const char *name)
+{
+    (void)name;
+    return NULL;
+}
+
+static struct conf *load(const char *text)
+{
+    struct conf *conf = conf_load_text("llamad.yaml", text, no_environment);
+    assert_non_null(conf);
+    assert_false(conf_has_errors(conf)); /* what follows is ours */
+    config_check(conf);
+    return conf;
+}
+
+static bool has_problem(const struct conf *conf, enum conf_severity severity, const char *text)
+{
+    for (size_t i = 0; i < conf_problem_count(conf); i++) {
+        const struct conf_problem *problem = conf_problem(conf, i);
+        if (problem->severity == severity && strstr(problem->text, text)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* --- tests --- */
+
+static void defaults_are_fine(void **state)
+{
+    (void)state;
+    struct conf *conf = load("{}\n");
+    struct app_config config;
+    assert_false(conf_has_errors(conf));
+    assert_int_equal(config_read(conf, &config), 0);
+    assert_string_equal(config.mqtt.host, "localhost");
+    assert_int_equal(config.mqtt.port, 1883);
+    assert_int_equal(config.http.port, 8090);
+    assert_false(config.http.open_to_all);
+    assert_null(config.broker.state_dir); /* nothing is written without a broker of its own */
+    assert_int_equal(config.poll.allow_count, 0);
+    assert_int_equal(config.poll.timeout_ms, 5000);
+    assert_int_equal(config_poll_interval_ms(conf), 60000);
+    assert_true(config_retain_ms(conf) == INT64_C(7) * 86400 * 1000);
+    config_finish(&config);
+    conf_destroy(conf);
+}
+
+static void what_llamad_cannot_run_with_is_an_error_at_its_line(void **state)
+{
+    static const struct {
+        const char *text, *problem;
+    } cases[] = {
+        {"cluster:\n  enabled: false\n", "llamad.yaml:2: cluster.enabled"},
+        {"http:\n  users_file: /etc/users\n", "llamad.yaml:2: http.users_file"},
+        {"http:\n  tokens_file: /etc/tokens\n", "llamad.yaml:2: http.tokens_file"},
+        {"http:\n  tls: {cert: /etc/c, key: /etc/k}\n", "llamad.yaml:2: http.tls.cert"},
+        {"http:\n  listen: 0.0.0.0\n", "http.allow_anonymous: true"},
+        {"http:\n  listen: \"::\"\n", "http.allow_anonymous: true"},
+        {"mqtt:\n  password: a\n  password_file: /etc/b\n", "llamad.yaml:3: mqtt.password_file"},
+        {"mqtt:\n  tls: {ca: /etc/ca, cert: /etc/c}\n", "mqtt.tls.key belong together"},
+        {"mqtt:\n  tls: {cert: /etc/c, key: /etc/k}\n", "no effect without mqtt.tls.ca"},
+        {"mqtt:\n  tls: {ca: /etc/ca}\nbroker: {run: true}\n", "speaks no TLS"},
+        {"cluster:\n  manual_nodes:\n    - {name: a, url: \"http://10.0.0.1\"}\n"
+         "    - {name: a, url: \"http://10.0.0.2\"}\n",
+         "entries 1 and 2 have the same name"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct conf *conf = conf_load_text("llamad.yaml", cases[i].text, no_environment);
+        config_check(conf);
+        if (!has_problem(conf, CONF_ERROR, cases[i].problem)) {
+            for (size_t j = 0; j < conf_problem_count(conf); j++) {
+                print_message("%s\n", conf_problem(conf, j)->text);
+            }
+            fail_msg("no error \"%s\" for:\n%s", cases[i].problem, cases[i].text);
+        }
+        conf_destroy(conf);
+    }
+}
+
+static void open_page_is_allowed_when_asked_for(void **state)
+{
+    (void)state;
+    struct conf *conf =
+        load("http: {listen: 0.0.0.0, allow_anonymous: true, hosts: [llama.lan, cluster.lan]}\n");
+    struct app_config config;
+    assert_false(conf_has_errors(conf));
+    assert_int_equal(config_read(conf, &config), 0);
+    assert_true(config.http.open_to_all);
+    assert_int_equal(config.http.host_count, 2);
+    assert_string_equal(config.http.hosts[1], "cluster.lan");
+    config_finish(&config);
+    conf_destroy(conf);
+}
+
+static void own_broker_is_the_one_connected_to(void **state)
+{
+    char folder[] = "/tmp/test_llamad_config.XXXXXX";
+    char text[256];
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    snprintf(text, sizeof text,
+             "mqtt: {broker: elsewhere, port: 9}\ncluster: {state_dir: %s/a/b}\n"
+             "broker: {run: true, listen: 0.0.0.0, port: 2883}\n",
+             folder);
+    struct conf *conf = load(text);
+    struct app_config config;
+    assert_true(has_problem(conf, CONF_WARNING, "not to this one"));
+    assert_int_equal(config_read(conf, &config), 0);
+    assert_string_equal(config.mqtt.host, "127.0.0.1");
+    assert_int_equal(config.mqtt.port, 2883);
+    snprintf(text, sizeof text, "%s/a/b", folder);
+    assert_string_equal(config.broker.state_dir, text);
+    assert_int_equal(rmdir(text), 0); /* made */
+    config_finish(&config);
+    conf_destroy(conf);
+    snprintf(text, sizeof text, "%s/a", folder);
+    rmdir(text);
+    rmdir(folder);
+}
+
+static void state_dir_that_somebody_set_is_not_replaced(void **state)
+{
+    struct world *world = *state;
+    struct conf *conf = load("broker: {run: true}\ncluster: {state_dir: /proc/nowhere}\n");
+    struct app_config config;
+    assert_true(config_read(conf, &config) < 0);
+    assert_int_equal(logged(world, "llamad.yaml:2: cluster.state_dir: cannot write to /proc/nowhere"), 1);
+    conf_destroy(conf);
+}
+
+static void password_comes_from_its_file(void **state)
+{
+    struct world *world = *state;
+    char path[] = "/tmp/test_llamad_config.XXXXXX";
+    char text[128];
+    int fd = mkstemp(path);
+    assert_int_equal(write(fd, "se cret\nmore\n", 13), 13);
+    close(fd);
+    snprintf(text, sizeof text, "mqtt: {password_file: %s}\n", path);
+    struct conf *conf = load(text);
+    struct app_config config;
+    assert_int_equal(config_read(conf, &config), 0);
+    assert_string_equal(config.mqtt.password, "se cret");
+    config_finish(&config);
+    unlink(path);
+    assert_int_equal(config_read(conf, &config), -ENOENT);
+    assert_int_equal(logged(world, path), 1);
+    conf_destroy(conf);
+}
+
+static void reload_names_what_needs_a_restart_and_only_that(void **state)
+{
+    struct world *world = *state;
+    struct conf *running = load("http: {port: 1}\nmqtt: {password: a}\n"
+                                "cluster: {manual_nodes: [{name: a, url: \"http://10.0.0.1\"}]}\n");
+    struct conf *fresh =
+        load("\n\nhttp: {port: 2}\nmqtt: {password: b}\nalpaca: {limit: 5, heartbeat_interval: 5}\n"
+             "cluster: {aggregation_interval: 9, manual_nodes: [{name: b, url: \"http://10.0.0.1\"}]}\n");
+    config_log_restart_needed(running, fresh);
+    config_log_removed_nodes(running, fresh);
+    assert_int_equal(logged(world, "takes effect with the next start"), 3);
+    assert_int_equal(logged(world, "alpaca.limit changed"), 1);
+    assert_int_equal(logged(world, "http.port changed"), 1);
+    assert_int_equal(logged(world, "mqtt.password changed"), 1);
+    assert_int_equal(logged(world, "manual_nodes: a was removed"), 1);
+    conf_destroy(running);
+    conf_destroy(fresh);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(defaults_are_fine),
+        TEST(what_llamad_cannot_run_with_is_an_error_at_its_line),
+        TEST(open_page_is_allowed_when_asked_for),
+        TEST(own_broker_is_the_one_connected_to),
+        TEST(state_dir_that_somebody_set_is_not_replaced),
+        TEST(password_comes_from_its_file),
+        TEST(reload_names_what_needs_a_restart_and_only_that),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
