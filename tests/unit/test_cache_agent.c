@@ -416,6 +416,51 @@ static void edge_messages_never_override_an_agent(void **state)
     assert_state(w, NODE, "unreachable", "no_heartbeat");
 }
 
+static void each_outage_is_an_event_of_its_own(void **state)
+{
+    struct world *w = *state;
+    for (size_t i = 1; i <= 3; i++) {
+        cache_link(w->cache, false, w->now);
+        cache_link(w->cache, false, w->now);
+        world_wait(w, 20 * 1000);
+        assert_int_equal(world_events(w), i);
+        cache_link(w->cache, true, w->now);
+        world_wait(w, 20 * 1000);
+    }
+}
+
+static void edge_messages_never_override_a_poll(void **state)
+{
+    struct world *w = *state;
+    cache_add_manual(w->cache, NODE, "http://10.0.0.1:8080", w->now);
+    assert_int_equal(world_edge(w, NODE, "{\"readings\":[{\"full_id\":\"a:b\",\"value\":1}]}"), 0);
+    world_poll_body(w, NODE, REPORT_READINGS, "{\"readings\":[{\"full_id\":\"a:b\",\"value\":2}]}");
+    assert_int_equal(world_edge(w, NODE, "{\"readings\":[]}"), -EALREADY);
+    assert_item(w, NODE, ITEM_READING, "a:b", "{\"full_id\":\"a:b\",\"value\":2}");
+    /* Nor does one fill in where an agent has not reported yet. */
+    world_beat(w, "other", "s1", ++seq);
+    assert_int_equal(world_edge(w, "other", "{\"readings\":[{\"full_id\":\"a:b\"}]}"), -EALREADY);
+    assert_int_equal(world_node(w, "other")->item_count[ITEM_READING], 0);
+}
+
+static void what_the_broker_kept_gives_way_to_newer_polls(void **state)
+{
+    struct world *w = *state;
+    announce(w, NODE);
+    world_report(w, NODE, REPORT_READINGS, "s1", 1, "{\"readings\":[]}");
+    world_wait(w, 40 * 1000);
+    struct now before = w->now;
+    world_wait(w, 10 * 1000);
+    world_poll_body(w, NODE, REPORT_READINGS, "{\"readings\":[{\"full_id\":\"a:b\",\"value\":2}]}");
+    struct now after = w->now;
+    w->now = before; /* published while nobody listened, and older than the poll */
+    assert_int_equal(world_retained_report(w, NODE, REPORT_READINGS, "s1", 2, "{\"readings\":[]}"),
+                     -EALREADY);
+    w->now = after;
+    assert_int_equal(world_retained_report(w, NODE, REPORT_READINGS, "s1", 3, "{\"readings\":[]}"), 0);
+    assert_int_equal(world_node(w, NODE)->item_count[ITEM_READING], 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -439,6 +484,9 @@ int main(void)
         cmocka_unit_test(without_a_broker_at_the_start_there_is_no_outage),
         cmocka_unit_test_setup_teardown(the_usual_interval_of_an_edge_node_is_learned, set_up, tear_down),
         cmocka_unit_test_setup_teardown(edge_messages_never_override_an_agent, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(each_outage_is_an_event_of_its_own, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(edge_messages_never_override_a_poll, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_the_broker_kept_gives_way_to_newer_polls, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

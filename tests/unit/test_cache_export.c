@@ -253,6 +253,16 @@ static void unchanged_re_exports_keep_their_revision(void **state)
     assert_true(item->revision > before);
 }
 
+static void configuring_a_node_ends_its_masters_say(void **state)
+{
+    struct world *w = *state;
+    send_one(w, MASTER, "edge", 1, 0);
+    assert_int_equal(cache_add_manual(w->cache, "edge", "http://10.0.0.1:8080", w->now), 0);
+    assert_string_equal(world_node(w, "edge")->master, "");
+    send(w, MASTER, "");
+    assert_int_equal(world_node(w, "edge")->item_count[ITEM_READING], 1); /* until it is polled */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -267,6 +277,7 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_master_speaks_for_so_many_nodes_and_no_more, set_up, tear_down),
         cmocka_unit_test_setup_teardown(unchanged_re_exports_keep_their_revision, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(configuring_a_node_ends_its_masters_say, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -275,6 +275,44 @@ static void labels_are_kept(void **state)
     assert_int_equal(world_node(w, NODE)->heartbeat.label_count, 0);
 }
 
+static void the_end_of_another_session_is_not_this_ones(void **state)
+{
+    struct world *w = *state;
+    world_beat(w, NODE, "s1", 1);
+    world_status(w, NODE, "s2", "stopped", false); /* began and ended without a heartbeat */
+    assert_state(w, NODE, "online", "");
+    world_status(w, NODE, "s1", "stopped", false);
+    assert_state(w, NODE, "unreachable", "stopped");
+}
+
+static void reports_keep_a_snapshot_young_between_heartbeats(void **state)
+{
+    struct world *w = *state;
+    struct heartbeat h = heartbeat_of(w, NODE, "s1", 1);
+    h.interval_s = 60;
+    h.snapshots[READINGS] = (struct snapshot_state){.present = true, .seq = 1, .interval_s = 5};
+    h.snapshots[READINGS].captured_at_ms = h.at_ms;
+    world_heartbeat(w, &h, false, -1);
+    for (uint64_t i = 1; i <= 10; i++) {
+        assert_int_equal(world_report(w, NODE, READINGS, "s1", i, BODY("1")), 0);
+        world_wait(w, 5000);
+        assert_state(w, NODE, "online", "");
+    }
+    world_wait(w, 11000);
+    assert_state(w, NODE, "degraded", "endpoint_error");
+}
+
+static void a_deleted_report_leaves_what_came_otherwise(void **state)
+{
+    struct world *w = *state;
+    world_beat(w, NODE, "s1", 1);
+    world_report(w, NODE, READINGS, "s1", 1, BODY("1"));
+    world_wait(w, 30 * 1000);
+    world_poll_body(w, NODE, READINGS, BODY("2"));
+    cache_cleared(w->cache, world_node(w, NODE), TOPIC_READINGS, w->now);
+    assert_item(w, NODE, ITEM_READING, "a:b", ITEM("2"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -298,6 +336,9 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(deleted_messages_delete_what_they_said, set_up, tear_down),
         cmocka_unit_test_setup_teardown(labels_are_kept, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_end_of_another_session_is_not_this_ones, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(reports_keep_a_snapshot_young_between_heartbeats, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_deleted_report_leaves_what_came_otherwise, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -321,6 +321,17 @@ static void who_was_late_before_the_outage_is_no_less_late_after(void **state)
     check(&e, &back, STATE_STALE, CAUSE_LATE, VIA_NONE, "");
 }
 
+static void a_second_outage_makes_nobody_later(void **state)
+{
+    (void)state;
+    struct link_evidence again = {
+        .up = false, .up_ms = NOW_MS - 4 * S, .down_ms = NOW_MS - S, .started_ms = UP_MS};
+    struct evidence e = agent(105 * S); /* heard before the first one, which lasted till 4 s ago */
+    set_probe(&e, PROBE_NONE, "");
+    assert_false(verdict_silent_on_mqtt(&e, &again, now));
+    check(&e, &again, STATE_UNKNOWN, CAUSE_BROKER_DOWN, VIA_NONE, "");
+}
+
 static void a_stop_seen_live_counts_at_once_even_after_link_up(void **state)
 {
     (void)state;
@@ -478,6 +489,7 @@ int main(void)
         cmocka_unit_test(after_link_up_nothing_is_lowered_for_two_and_a_half_intervals),
         cmocka_unit_test(a_short_outage_leaves_fresh_nodes_online),
         cmocka_unit_test(who_was_late_before_the_outage_is_no_less_late_after),
+        cmocka_unit_test(a_second_outage_makes_nobody_later),
         cmocka_unit_test(a_stop_seen_live_counts_at_once_even_after_link_up),
         cmocka_unit_test(nodes_without_agent_are_judged_by_their_poll),
         cmocka_unit_test(edge_nodes_are_judged_by_their_messages),
