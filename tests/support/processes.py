@@ -170,6 +170,11 @@ class Process:
                 return int(line.split()[1])
         raise AssertionError(f"{self.name} has no VmRSS")
 
+    def assert_flat(self, before_kib: int, limit_kib: int = 2048, what: str = "") -> None:
+        """Memory has not grown by more than that since. A sanitizer keeps what was freed: no statement then."""
+        grown = self.rss_kib() - before_kib
+        assert SANITIZER or grown < limit_kib, f"{self.name} grew by {grown} KiB {what}"
+
     def cpu_seconds(self) -> float:
         fields = Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
