@@ -77,26 +77,6 @@ static void check_broker(struct conf *conf)
     }
 }
 
-static void check_manual_nodes(struct conf *conf)
-{
-    size_t count = conf_list_len(conf, "cluster.manual_nodes");
-    for (size_t i = 0; i < count; i++) {
-        const char *name = conf_list_get(conf, "cluster.manual_nodes", i, "name");
-        const char *url = conf_list_get(conf, "cluster.manual_nodes", i, "url");
-        if (!name || !url) {
-            conf_report(conf, CONF_ERROR, "cluster.manual_nodes", "entry %zu needs a name and a url", i + 1);
-            continue;
-        }
-        for (size_t j = 0; j < i; j++) {
-            const char *other = conf_list_get(conf, "cluster.manual_nodes", j, "name");
-            if (other && strcmp(name, other) == 0) {
-                conf_report(conf, CONF_ERROR, "cluster.manual_nodes",
-                            "entries %zu and %zu have the same name", j + 1, i + 1);
-            }
-        }
-    }
-}
-
 void config_check(struct conf *conf)
 {
     if (!conf_bool(conf, "cluster.enabled")) {
@@ -105,7 +85,6 @@ void config_check(struct conf *conf)
     check_http(conf);
     check_mqtt(conf);
     check_broker(conf);
-    check_manual_nodes(conf);
 }
 
 /* --- reading --- */

@@ -116,9 +116,6 @@ static void what_llamad_cannot_run_with_is_an_error_at_its_line(void **state)
         {"mqtt:\n  tls: {ca: /etc/ca, cert: /etc/c}\n", "mqtt.tls.key belong together"},
         {"mqtt:\n  tls: {cert: /etc/c, key: /etc/k}\n", "no effect without mqtt.tls.ca"},
         {"mqtt:\n  tls: {ca: /etc/ca}\nbroker: {run: true}\n", "speaks no TLS"},
-        {"cluster:\n  manual_nodes:\n    - {name: a, url: \"http://10.0.0.1\"}\n"
-         "    - {name: a, url: \"http://10.0.0.2\"}\n",
-         "entries 1 and 2 have the same name"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
