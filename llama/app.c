@@ -27,6 +27,7 @@
 #define BROKER_STOP_MS 800
 #define SHUTDOWN_MS    1850
 #define STOP_POLL_MS   10
+#define SIGNALS        3
 #define INSTANCE_LEN   16 /* hex digits */
 
 struct app {
@@ -45,7 +46,7 @@ struct app {
     struct loop_timer *connect_timer;  /* the first connect */
     struct loop_timer *stop_timer;     /* shutdown: is everything said? */
     struct loop_timer *deadline_timer; /* shutdown: enough */
-    struct loop_signal *signals[3];
+    struct loop_signal *signals[SIGNALS];
     char instance[INSTANCE_LEN + 1];
     char client_id[INSTANCE_LEN + 8];
     uint64_t logged_event;
@@ -360,13 +361,13 @@ static int start_server(struct app *app)
 
 static int start_timers(struct app *app)
 {
-    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
+    static const int numbers[SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
     app->tick_timer = loop_timer_create(app->loop, on_tick, app);
     app->connect_timer = loop_timer_create(app->loop, on_connect, app);
     app->stop_timer = loop_timer_create(app->loop, on_stop_poll, app);
     app->deadline_timer = loop_timer_create(app->loop, on_deadline, app);
     bool all = app->tick_timer && app->connect_timer && app->stop_timer && app->deadline_timer;
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+    for (size_t i = 0; i < SIGNALS; i++) {
         app->signals[i] = loop_signal_create(app->loop, numbers[i], on_signal, app);
         all = all && app->signals[i];
     }
@@ -433,7 +434,7 @@ static bool finish(struct app *app)
     poller_destroy(app->poller);
     fetch_destroy(app->fetch);
     broker_destroy(app->broker);
-    for (size_t i = 0; i < sizeof app->signals / sizeof *app->signals; i++) {
+    for (size_t i = 0; i < SIGNALS; i++) {
         loop_signal_destroy(app->signals[i]);
     }
     loop_timer_destroy(app->tick_timer);

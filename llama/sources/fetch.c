@@ -439,14 +439,16 @@ void fetch_destroy(struct fetch *fetch)
     if (!fetch) {
         return;
     }
-    while (!LIST_EMPTY(&fetch->gets)) {
-        fetch_cancel(LIST_FIRST(&fetch->gets));
+    for (struct fetch_get *get = LIST_FIRST(&fetch->gets), *next; get; get = next) {
+        next = LIST_NEXT(get, link);
+        fetch_cancel(get);
     }
     if (fetch->multi) {
         curl_multi_cleanup(fetch->multi); /* closes the idle connections */
     }
-    while (!LIST_EMPTY(&fetch->sockets)) {
-        socket_destroy(LIST_FIRST(&fetch->sockets));
+    for (struct fetch_socket *left = LIST_FIRST(&fetch->sockets), *next; left; left = next) {
+        next = LIST_NEXT(left, link);
+        socket_destroy(left);
     }
     loop_timer_destroy(fetch->timer);
     curl_global_cleanup();

@@ -112,6 +112,10 @@ static void on_heartbeat(struct incoming *in)
     if (!node_for(in, FOUND_MQTT)) {
         return;
     }
+    if (fault.reason != REJECT_NONE) { /* alive, though something in it is not as it should be */
+        reject(in, &fault);
+        fault.reason = REJECT_NONE;
+    }
     bool url_allowed =
         heartbeat.url[0] && ingest->callbacks.url_allowed(ingest->callbacks.user, heartbeat.url);
     cache_heartbeat(ingest->cache, in->node, &heartbeat, in->message->retain, in->age_s, url_allowed, in->now,
@@ -296,7 +300,7 @@ static void ask_missing(void *user)
         if (ingest_refresh(ingest, node->name) != 0) {
             return; /* the link is down: the next connect begins anew */
         }
-        strcpy(ingest->asked_last, node->name);
+        memcpy(ingest->asked_last, node->name, sizeof ingest->asked_last);
         asked++;
         ingest->asked++;
     }
@@ -383,7 +387,7 @@ struct ingest *ingest_create(struct loop *loop, struct cache *cache, const char 
     ingest->cache = cache;
     ingest->callbacks = *callbacks;
     ingest->port = options->port;
-    strcpy(ingest->base_topic, base_topic);
+    snprintf(ingest->base_topic, sizeof ingest->base_topic, "%s", base_topic);
     log_escape(ingest->host, sizeof ingest->host, options->host, strlen(options->host));
     ingest->pass_timer = loop_timer_create(loop, ask_missing, ingest);
     if (!ingest->pass_timer) {

@@ -116,7 +116,7 @@ static void scan(void *user)
     struct poller *poller = user;
     struct now now = clock_now();
     char resume[NODE_NAME_MAX + 1];
-    strcpy(resume, poller->resume);
+    memcpy(resume, poller->resume, sizeof resume);
     poller->resume[0] = '\0';
     poller->stats.waiting = 0;
     for (int pass = 0; pass < (resume[0] ? 2 : 1); pass++) {
@@ -131,7 +131,7 @@ static void scan(void *user)
             struct node *found = cache_find(poller->cache, node->name, strlen(node->name));
             if (found && !consider(poller, found, now)) {
                 if (!poller->resume[0]) {
-                    strcpy(poller->resume, node->name);
+                    memcpy(poller->resume, node->name, sizeof poller->resume);
                 }
                 poller->stats.waiting++;
             }

@@ -308,8 +308,8 @@ struct visit *visit_start(struct visit_context *context, struct node *node)
         return NULL;
     }
     visit->context = context;
-    strcpy(visit->node, node->name);
-    strcpy(visit->url, node->url);
+    memcpy(visit->node, node->name, sizeof visit->node);
+    snprintf(visit->url, sizeof visit->url, "%s", node->url);
     for (size_t len = strlen(visit->url); len > 0 && visit->url[len - 1] == '/'; len--) {
         visit->url[len - 1] = '\0';
     }
