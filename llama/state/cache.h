@@ -213,8 +213,8 @@ void cache_cleared(struct cache *cache, struct node *node, enum topic_kind kind,
  * -ENOMEM. */
 int cache_edge(struct cache *cache, struct node *node, struct json_slice body, int64_t at_wall_ms,
                struct now now, struct fault *ret_fault);
-/* Should it be asked for its snapshots, because its agent says that it sent some which are not here? True
- * only after two live heartbeats in a row said so: reports and heartbeats pass each other. */
+/* Should it be asked for its snapshots, because its heartbeat names reports that never came? A heartbeat may
+ * overtake its report by moments: look again later, not at each message. */
 bool cache_wants_refresh(const struct cache *cache, const struct node *node);
 
 /* Polling. started/finished frame one poll; body hands in each answer as it arrives, unchecked: 0, -EALREADY

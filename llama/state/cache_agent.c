@@ -70,25 +70,29 @@ static void take_snapshot(struct node *node, const struct heartbeat *heartbeat, 
         failed_fetches(state, node->evidence.snapshots[kind].error_since_ms, age_ms, mono_ms);
 }
 
-static bool misses_snapshots(const struct node *node)
+/* What of the current session's reports was seen last, be it only to be refused. */
+static uint64_t delivered(const struct entry *entry, int kind)
 {
-    for (int kind = 0; kind < REPORT_KINDS; kind++) {
-        const struct snapshot_state *state = &node->heartbeat.snapshots[kind];
-        const struct snapshot *snapshot = &node->snapshots[kind];
-        if (state->present && state->seq > 0 &&
-            (snapshot->seq < state->seq || strcmp(snapshot->session, node->heartbeat.session) != 0)) {
-            return true;
-        }
-    }
-    return false;
+    const struct snapshot *snapshot = &entry->node.snapshots[kind];
+    uint64_t seq = session_is_current(entry, snapshot->session) ? snapshot->seq : 0;
+    return entry->refused_seq[kind] > seq ? entry->refused_seq[kind] : seq;
 }
 
 bool cache_wants_refresh(const struct cache *cache, const struct node *node)
 {
     (void)cache;
-    /* Again now and then: what is refused for its content would otherwise be asked for at each heartbeat. */
-    unsigned missing = ((const struct entry *)(const void *)node)->missing_heartbeats;
-    return missing == 2 || (missing > 0 && missing % 60 == 0);
+    const struct entry *entry = (const struct entry *)(const void *)node;
+    if (!node->has_heartbeat || node->verdict.state == STATE_STALE ||
+        node->verdict.state == STATE_UNREACHABLE) {
+        return false; /* nobody there to ask */
+    }
+    for (int kind = 0; kind < REPORT_KINDS; kind++) {
+        const struct snapshot_state *state = &node->heartbeat.snapshots[kind];
+        if (state->present && state->seq > delivered(entry, kind)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* ---- heartbeats ---- */
@@ -148,7 +152,6 @@ static void take_life(struct entry *entry, const struct heartbeat *heartbeat, st
     node->has_clock_skew = true;
     node->clock_skew_ms = heartbeat->at_ms - now.wall_ms;
     cache_seen(entry, now.mono_ms, now);
-    entry->missing_heartbeats = misses_snapshots(node) ? entry->missing_heartbeats + 1 : 0;
 }
 
 /* When was a replayed one sent? By the broker's word, else by the node's, which may not be in the future. */
@@ -193,7 +196,7 @@ static void begin_session(struct entry *entry, const struct heartbeat *heartbeat
             node->evidence.snapshots[kind].age_from_ms = 0;
         }
     }
-    entry->missing_heartbeats = 0;
+    memset(entry->refused_seq, 0, sizeof entry->refused_seq);
 }
 
 static void take_evidence(struct cache *cache, struct entry *entry, const struct heartbeat *heartbeat,

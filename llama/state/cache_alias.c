@@ -33,8 +33,8 @@ static void swap_agents(struct entry *a, struct entry *b)
     SWAP(struct parked *, a->parked, b->parked);
     SWAP(char *, a->announced_url, b->announced_url);
     SWAP(bool, a->announced_allowed, b->announced_allowed);
-    SWAP(unsigned, a->missing_heartbeats, b->missing_heartbeats);
 #undef SWAP
+    memcpy(a->refused_seq, b->refused_seq, sizeof a->refused_seq);
     memcpy(&x->evidence.agent, &y->evidence.agent, sizeof x->evidence.agent);
     memcpy(&x->evidence.source, &y->evidence.source, sizeof x->evidence.source);
     memcpy(x->evidence.snapshots, y->evidence.snapshots, sizeof x->evidence.snapshots);

@@ -132,6 +132,9 @@ int cache_apply_report(struct cache *cache, struct entry *entry, const struct re
                        const struct source *source, struct now now, struct fault *ret_fault)
 {
     int e = cache_apply(cache, entry, report->kind, report->body, source, now, ret_fault);
+    if (e == -EBADMSG && session_is_current(entry, report->session)) {
+        entry->refused_seq[report->kind] = report->seq; /* to ask for it again would bring the same */
+    }
     if (e < 0) {
         return e;
     }
@@ -253,7 +256,7 @@ static void clear_heartbeat(struct entry *entry)
     memset(&node->evidence.source, 0, sizeof node->evidence.source);
     memset(node->evidence.snapshots, 0, sizeof node->evidence.snapshots);
     node->evidence.source.since_wall_ms = TIMESTAMP_NONE;
-    entry->missing_heartbeats = 0;
+    memset(entry->refused_seq, 0, sizeof entry->refused_seq);
     cache_set_text(&entry->announced_url, "");
     cache_choose_url(entry);
 }
