@@ -319,6 +319,32 @@ static void decode_optional(const struct cJSON *object, struct heartbeat *h)
     decode_snapshots(json_get(object, "snapshots"), h);
 }
 
+/* A heartbeat whose extras are of the wrong type is a sign of life all the same: they count as absent, and
+ * the first such field is named in the fault. */
+static void note_wrong_types(struct json_slice object, struct fault *fault)
+{
+    static const struct {
+        const char *name;
+        enum json_type type;
+        const char *what;
+    } optional[] = {
+        {"version", JSON_STRING, "not a string"},    {"uptime_s", JSON_NUMBER, "not a number"},
+        {"url", JSON_STRING, "not a string"},        {"utc_offset_s", JSON_NUMBER, "not a number"},
+        {"labels", JSON_OBJECT, "not an object"},    {"source", JSON_OBJECT, "not an object"},
+        {"snapshots", JSON_OBJECT, "not an object"},
+    };
+    for (struct json_iter it = json_iter(object); json_next(&it);) {
+        enum json_type type = json_type(it.value);
+        for (size_t i = 0; i < sizeof(optional) / sizeof(optional[0]); i++) {
+            if (type != JSON_NULL && type != optional[i].type && json_key_is(it.key, optional[i].name)) {
+                fault_set(fault, REJECT_BAD_TYPE, "%s: %s; taken as absent", optional[i].name,
+                          optional[i].what);
+                return;
+            }
+        }
+    }
+}
+
 /* The common start of the two decoders below: an object, to be freed with json_free. */
 static int parse_object(const char *payload, size_t len, struct cJSON **ret_object, struct fault *fault)
 {
@@ -353,6 +379,7 @@ int heartbeat_decode(const char *payload, size_t len, struct heartbeat *ret_hear
     if (r == 0) {
         decode_optional(object, &heartbeat);
         decode_labels(json_member(json_root(payload, len), "labels"), &heartbeat);
+        note_wrong_types(json_root(payload, len), ret_fault);
         *ret_heartbeat = heartbeat;
     }
     json_free(object);

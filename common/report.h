@@ -134,7 +134,8 @@ int heartbeat_encode(struct buf *out, const struct heartbeat *heartbeat);
  * 0, or -EBADMSG with *ret_fault. v, node, type, session, seq, at and interval_s are required. All else is
  * optional: a heartbeat with a broken detail is still a sign of life, so what is absent or unusable takes its
  * default (source ok, unknown offset, no URL, the contract's intervals). Texts are cut to their limits
- * between two characters.
+ * between two characters. Returns 0 with ret_fault->reason bad_type when one of those is of the wrong type:
+ * to be counted.
  */
 int heartbeat_decode(const char *payload, size_t len, struct heartbeat *ret_heartbeat,
                      struct fault *ret_fault);

@@ -212,6 +212,34 @@ static void broken_details_do_not_stop_the_heart(void **state)
         assert_true(h.snapshots[kind].present);
 }
 
+static void wrong_types_of_extras_are_told(void **state)
+{
+    static const struct {
+        const char *rest, *detail;
+    } cases[] = {
+        {"\"version\":1", "version: not a string; taken as absent"},
+        {"\"uptime_s\":\"9\"", "uptime_s: not a number; taken as absent"},
+        {"\"source\":[]", "source: not an object; taken as absent"},
+        {"\"labels\":[1]", "labels: not an object; taken as absent"},
+        {"\"snapshots\":3,\"url\":8080", "snapshots: not an object; taken as absent"},
+        {"\"version\":null,\"url\":null,\"labels\":{},\"unknown\":3", NULL},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct heartbeat h;
+        struct fault fault = {.reason = REJECT_NONE};
+        char text[1024];
+        int len = snprintf(text, sizeof(text),
+                           "{\"v\":1,\"node\":\"pi\",\"type\":\"alpaca\",\"session\":\"s\",\"seq\":1,"
+                           "\"at\":\"2026-11-23T07:56:41Z\",\"interval_s\":10,%s}",
+                           cases[i].rest);
+        assert_int_equal(heartbeat_decode(text, (size_t)len, &h, &fault), 0);
+        assert_int_equal(fault.reason, cases[i].detail ? REJECT_BAD_TYPE : REJECT_NONE);
+        if (cases[i].detail)
+            assert_string_equal(fault.detail, cases[i].detail);
+    }
+}
+
 static void intervals_are_clamped(void **state)
 {
     (void)state;
@@ -400,6 +428,7 @@ int main(void)
         cmocka_unit_test(what_is_not_known_is_written_as_null),
         cmocka_unit_test(what_was_written_is_read),
         cmocka_unit_test(broken_details_do_not_stop_the_heart),
+        cmocka_unit_test(wrong_types_of_extras_are_told),
         cmocka_unit_test(intervals_are_clamped),
         cmocka_unit_test(urls_are_http_and_visible),
         cmocka_unit_test(texts_are_cut_between_characters),
