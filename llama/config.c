@@ -89,15 +89,16 @@ void config_check(struct conf *conf)
 
 /* --- reading --- */
 
+/* *ret_list stays NULL for a key that nobody set. */
 static int read_list(const struct conf *conf, const char *key, const char ***ret_list, size_t *ret_count)
 {
-    size_t count = conf_is_set(conf, key) ? conf_list_len(conf, key) : 0;
     *ret_count = 0;
     *ret_list = NULL;
-    if (count == 0) {
+    if (!conf_is_set(conf, key)) {
         return 0;
     }
-    const char **list = calloc(count, sizeof *list);
+    size_t count = conf_list_len(conf, key);
+    const char **list = calloc(count + 1, sizeof *list); /* an empty list is not the same as none */
     if (!list) {
         return -ENOMEM;
     }

@@ -19,7 +19,7 @@ struct app_config {
     } mqtt; /* with broker.run, host and port are that broker's */
     struct {
         uint32_t timeout_ms, item_limit;
-        const char **allow; /* owned array; count 0 = the poller's default */
+        const char **allow; /* owned array; NULL = the poller's default */
         size_t allow_count;
     } poll;
     struct {

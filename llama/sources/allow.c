@@ -110,7 +110,7 @@ static bool allowed(const struct allow *allow, const unsigned char address[16])
 
 struct allow *allow_create(const char *const *cidrs, size_t count, const char **ret_bad)
 {
-    if (count == 0) {
+    if (!cidrs) {
         cidrs = default_cidrs;
         count = sizeof default_cidrs / sizeof *default_cidrs;
     }

@@ -14,8 +14,9 @@
 
 struct allow;
 
-/* `cidrs` are "192.168.0.0/16", "fd00::/8", or single addresses. count 0 = RFC 1918, 100.64.0.0/10, fc00::/7.
- * NULL with *ret_bad (borrowed from cidrs; NULL if memory ran out) for one that is none. */
+/* `cidrs` are "192.168.0.0/16", "fd00::/8", or single addresses; count 0 allows nothing. NULL = RFC 1918,
+ * 100.64.0.0/10, fc00::/7. NULL is returned with *ret_bad (borrowed from cidrs; NULL if memory ran out) for
+ * one that is none. */
 struct allow *allow_create(const char *const *cidrs, size_t count, const char **ret_bad);
 void allow_destroy(struct allow *allow);
 /* IPv4 addresses mapped into IPv6 are judged as IPv4. */

@@ -14,7 +14,7 @@ struct poller_options {
     uint32_t timeout_ms;      /* cluster.request_timeout: for all four endpoints of one node together */
     unsigned parallel;        /* nodes at once; 0 = 64 */
     uint32_t item_limit;      /* limit= for observations and memories */
-    const char *const *allow; /* CIDRs; count 0 = RFC 1918, 100.64/10, fc00::/7 */
+    const char *const *allow; /* CIDRs, perhaps none; NULL = RFC 1918, 100.64/10, fc00::/7 */
     size_t allow_count;
 };
 struct poller_stats {

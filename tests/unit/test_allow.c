@@ -31,7 +31,7 @@ static struct allow *list(const char *first, const char *second)
 {
     const char *bad;
     const char *cidrs[] = {first, second};
-    struct allow *allow = allow_create(cidrs, second ? 2 : first ? 1 : 0, &bad);
+    struct allow *allow = allow_create(first ? cidrs : NULL, second ? 2 : first ? 1 : 0, &bad);
     assert_non_null(allow);
     return allow;
 }
@@ -69,6 +69,18 @@ static void wide_entry_opens_no_special_range(void **state)
     for (size_t i = 0; i < sizeof special / sizeof *special; i++) {
         assert_false(passes(allow, special[i]));
     }
+    allow_destroy(allow);
+}
+
+static void empty_list_allows_nothing(void **state)
+{
+    (void)state;
+    const char *bad;
+    const char *none[1] = {NULL};
+    struct allow *allow = allow_create(none, 0, &bad);
+    assert_non_null(allow);
+    assert_false(passes(allow, "192.168.1.10"));
+    assert_false(allow_url(allow, "http://192.168.1.10:8080"));
     allow_destroy(allow);
 }
 
@@ -150,6 +162,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(default_list_is_private_networks_only),
         cmocka_unit_test(wide_entry_opens_no_special_range),
+        cmocka_unit_test(empty_list_allows_nothing),
         cmocka_unit_test(special_range_opens_when_listed_itself),
         cmocka_unit_test(prefixes_end_at_any_bit),
         cmocka_unit_test(bad_entries_are_named),

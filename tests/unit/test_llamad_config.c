@@ -93,7 +93,7 @@ static void defaults_are_fine(void **state)
     assert_int_equal(config.http.port, 8090);
     assert_false(config.http.open_to_all);
     assert_null(config.broker.state_dir); /* nothing is written without a broker of its own */
-    assert_int_equal(config.poll.allow_count, 0);
+    assert_null(config.poll.allow);
     assert_int_equal(config.poll.timeout_ms, 5000);
     assert_int_equal(config_poll_interval_ms(conf), 60000);
     assert_true(config_retain_ms(conf) == INT64_C(7) * 86400 * 1000);
@@ -182,6 +182,18 @@ static void state_dir_that_somebody_set_is_not_replaced(void **state)
     conf_destroy(conf);
 }
 
+static void empty_list_of_networks_is_not_the_default_one(void **state)
+{
+    (void)state;
+    struct conf *conf = load("cluster: {poll_allow: []}\n");
+    struct app_config config;
+    assert_int_equal(config_read(conf, &config), 0);
+    assert_non_null(config.poll.allow);
+    assert_int_equal(config.poll.allow_count, 0);
+    config_finish(&config);
+    conf_destroy(conf);
+}
+
 static void password_comes_from_its_file(void **state)
 {
     struct world *world = *state;
@@ -230,6 +242,7 @@ int main(void)
         TEST(open_page_is_allowed_when_asked_for),
         TEST(own_broker_is_the_one_connected_to),
         TEST(state_dir_that_somebody_set_is_not_replaced),
+        TEST(empty_list_of_networks_is_not_the_default_one),
         TEST(password_comes_from_its_file),
         TEST(reload_names_what_needs_a_restart_and_only_that),
     };
