@@ -87,7 +87,7 @@ struct snapshot { /* the standing body of one kind */
     char session[SESSION_MAX + 1]; /* of the agent's last report; "" = none. Stands beside a polled body */
     uint64_t seq;                  /* of that report */
     int64_t captured_wall_ms;      /* by the node's clock; TIMESTAMP_NONE = none yet */
-    int64_t captured_mono_ms;      /* when it was confirmed last: report, or heartbeat saying so; 0 = never */
+    int64_t captured_mono_ms; /* confirmed last: report, or heartbeat saying so; 0 = never; may be negative */
 };
 
 /* What is kept of the last heartbeat accepted: struct heartbeat without its name and URL, labels by need. */
@@ -202,7 +202,8 @@ void cache_status(struct cache *cache, struct node *node, const struct status *s
  * A decoded report on the node's topic: attributes, limits, replaces the node's snapshot of that kind. 0 also
  * when single items were rejected (counted), and when it was put aside because its session has yet to
  * heartbeat. -EALREADY for a known (session, seq), -ESTALE for a superseded session, -EBADMSG (names another
- * node, or the body is not the endpoint's or has too many items: the last good one stands), -ENOMEM.
+ * node, or the body is not the endpoint's or has too many items: the last good one stands),
+ * -ENOSPC (no room to put it aside), -ENOMEM.
  */
 int cache_report(struct cache *cache, struct node *node, const struct report *report, bool replayed,
                  int64_t age_s, struct now now, struct fault *ret_fault);

@@ -54,8 +54,8 @@ struct entry {
     struct verdict base;
     int32_t body_offset_s[ITEM_KINDS]; /* the UTC offset that the items' times were read with */
     int64_t message_wall_ms;           /* edge: the time of the newest message; TIMESTAMP_NONE */
-    uint64_t
-        refused_seq[REPORT_KINDS]; /* of the current session: reports that came, but could not be taken */
+    /* Of the current session: reports that came, but could not be taken. */
+    uint64_t refused_seq[REPORT_KINDS];
     struct parked *parked;
     struct entry *master;                /* whose re-exports it holds; NULL */
     struct entry *exports, *next_export; /* the nodes it re-exports; link of the master's list */

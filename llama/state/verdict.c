@@ -89,6 +89,7 @@ static int64_t heartbeat_ms(const struct evidence *e)
 struct agent_view {
     bool fresh, silent;
     bool gone;        /* by will or stop, and that is to be believed */
+    bool doubtful;    /* by the broker's memory alone, since llamad started: a poll may tell sooner */
     bool unreachable; /* late beyond doubt */
 };
 
@@ -100,6 +101,7 @@ static struct agent_view agent_view(const struct evidence *e, const struct link_
     struct lateness l = lateness_of(e->agent.heartbeat_ms, known_ms, interval_ms * 5 / 2, link, now_ms);
     bool overridden = e->agent.heartbeat_ms != 0 && e->agent.presence_ms < e->agent.heartbeat_ms;
     bool gone = !overridden && (e->agent.presence == PRESENCE_STOPPED || e->agent.presence == PRESENCE_WILL);
+    bool doubtful = gone && e->agent.presence_replayed && e->agent.heartbeat_ms == 0 && link->up;
     if (e->agent.presence_replayed) {
         gone = gone && !l.fresh && !l.grace;
     } else if (e->agent.presence == PRESENCE_WILL) {
@@ -108,6 +110,7 @@ static struct agent_view agent_view(const struct evidence *e, const struct link_
     return (struct agent_view){
         .fresh = l.fresh && !gone,
         .gone = gone,
+        .doubtful = doubtful,
         .silent = gone || (!l.fresh && !l.grace && l.late_ms > interval_ms * 5 / 2),
         .unreachable = l.late_ms > 6 * interval_ms,
     };
@@ -115,7 +118,11 @@ static struct agent_view agent_view(const struct evidence *e, const struct link_
 
 bool verdict_silent_on_mqtt(const struct evidence *evidence, const struct link_evidence *link, struct now now)
 {
-    return !evidence->agent.ever || agent_view(evidence, link, now.mono_ms).silent;
+    if (!evidence->agent.ever) {
+        return true;
+    }
+    struct agent_view agent = agent_view(evidence, link, now.mono_ms);
+    return agent.silent || agent.doubtful;
 }
 
 bool verdict_fresh_on_mqtt(const struct evidence *evidence, const struct link_evidence *link, struct now now)
@@ -188,7 +195,7 @@ static struct verdict fresh(const struct evidence *e, struct now now)
 static struct verdict silent(const struct evidence *e, const struct link_evidence *link,
                              const struct agent_view *agent)
 {
-    bool stopped = agent->gone && e->agent.presence == PRESENCE_STOPPED;
+    bool stopped = (agent->gone || agent->doubtful) && e->agent.presence == PRESENCE_STOPPED;
     if (e->has_url) {
         switch (e->probe.outcome) {
         case PROBE_OK:
@@ -220,7 +227,7 @@ static struct verdict of_agent(const struct evidence *e, const struct link_evide
     if (agent.fresh) {
         return fresh(e, now);
     }
-    if (agent.silent) {
+    if (agent.silent || (agent.doubtful && e->has_url)) {
         return silent(e, link, &agent);
     }
     /* The link has just come (back). Polls made meanwhile stand; lateness says nothing yet. */

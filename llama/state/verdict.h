@@ -116,8 +116,8 @@ void verdict_reason(struct verdict verdict, const struct evidence *evidence, con
                     struct now now, char *buffer, size_t size);
 
 /* Is a node silent on MQTT, so that llamad should poll it (if it has a URL)? The rule that verdict_of uses.
- * True for whoever never had an agent; false for 2.5 intervals after link-up, unless it is known to be gone.
- */
+ * True for whoever never had an agent. For 2.5 intervals after link-up true only for who was seen to go, or
+ * was not heard since llamad started and is offline by the broker's memory. */
 bool verdict_silent_on_mqtt(const struct evidence *evidence, const struct link_evidence *link,
                             struct now now);
 /* Does one snapshot alone degrade the node: failing for two fetches, or too old? */

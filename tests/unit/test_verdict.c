@@ -118,6 +118,27 @@ static void retained_only_nodes_get_their_state_after_two_and_a_half_intervals(v
     check(&e, &link, STATE_UNREACHABLE, CAUSE_NO_HEARTBEAT, VIA_NONE, "announced every 10 s");
 }
 
+static void after_the_start_polls_tell_of_who_is_offline_by_the_brokers_memory(void **state)
+{
+    (void)state;
+    struct link_evidence fresh = {.up = true, .up_ms = NOW_MS - 2 * S, .started_ms = NOW_MS - 3 * S};
+    struct evidence e = agent(0);
+    e.agent.heartbeat_ms = 0;
+    assert_false(verdict_silent_on_mqtt(&e, &fresh, now));
+    set_presence(&e, PRESENCE_STOPPED, S, true);
+    assert_true(verdict_silent_on_mqtt(&e, &fresh, now));
+    set_probe(&e, PROBE_NONE, "");
+    check(&e, &fresh, STATE_UNKNOWN, CAUSE_STARTING, VIA_NONE, "");
+    set_probe(&e, PROBE_FAILED, "refused");
+    check(&e, &fresh, STATE_UNREACHABLE, CAUSE_STOPPED, VIA_NONE, "connection refused");
+    set_probe(&e, PROBE_OK, "");
+    check(&e, &fresh, STATE_ONLINE, CAUSE_AGENT_DOWN, VIA_HTTP, "HTTP answers");
+    e.agent.heartbeat_ms =
+        NOW_MS - 100 * S; /* known to have lived: then the return of the link is no reason */
+    fresh.down_ms = NOW_MS - 60 * S;
+    assert_false(verdict_silent_on_mqtt(&e, &fresh, now));
+}
+
 /* ---- row 2 ---- */
 
 static void heartbeats_make_it_online(void **state)
@@ -477,6 +498,7 @@ int main(void)
         cmocka_unit_test(without_url_the_broker_is_all_there_is),
         cmocka_unit_test(just_started_nothing_is_known),
         cmocka_unit_test(retained_only_nodes_get_their_state_after_two_and_a_half_intervals),
+        cmocka_unit_test(after_the_start_polls_tell_of_who_is_offline_by_the_brokers_memory),
         cmocka_unit_test(heartbeats_make_it_online),
         cmocka_unit_test(causes_of_degraded_come_in_their_order),
         cmocka_unit_test(one_failed_fetch_or_a_feature_not_in_use_is_no_error),
