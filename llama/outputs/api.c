@@ -120,7 +120,7 @@ static int select_named(struct selection *selection, const struct api *api, cons
         }
         selection->nodes[selection->count++] = node;
     }
-    qsort(selection->nodes, selection->count, sizeof *selection->nodes, compare_nodes);
+    qsort(selection->nodes, selection->count, sizeof(const struct node *), compare_nodes);
     size_t kept = 0;
     for (size_t i = 0; i < selection->count; i++) {
         if (kept == 0 || selection->nodes[kept - 1] != selection->nodes[i]) {
@@ -137,7 +137,7 @@ static int select_nodes(const struct api *api, const struct query *query, struct
     size_t room = cache_node_count(api->cache);
     *ret = (struct selection){.all = !query_find(query, "node")};
     room = ret->all ? room : query->count;
-    ret->nodes = malloc((room + 1) * sizeof *ret->nodes);
+    ret->nodes = malloc((room + 1) * sizeof(const struct node *));
     if (!ret->nodes) {
         return api_fault(fault, 503, "unavailable", "out of memory");
     }
@@ -154,7 +154,7 @@ static int select_nodes(const struct api *api, const struct query *query, struct
 void api_write_stats(struct buf *out, const struct cache *cache, uint64_t since, const struct node *only)
 {
     size_t room = only ? 1 : cache_node_count(cache);
-    struct selection nodes = {.nodes = malloc((room + 1) * sizeof *nodes.nodes), .all = !only};
+    struct selection nodes = {.nodes = malloc((room + 1) * sizeof(const struct node *)), .all = !only};
     if (!nodes.nodes) {
         out->failed = true;
         return;
@@ -399,7 +399,7 @@ void api_destroy(struct api *api)
         return;
     }
     store_finish(&api->store);
-    free((void *)(uintptr_t)api->instance);
-    free((void *)(uintptr_t)api->version);
+    free(api->instance);
+    free(api->version);
     free(api);
 }

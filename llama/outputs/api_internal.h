@@ -11,7 +11,7 @@
 
 struct api {
     struct cache *cache;
-    const char *instance, *version; /* owned */
+    char *instance, *version; /* owned */
     struct api_actions actions;
     int64_t started_mono_ms;
     struct store store;

@@ -124,7 +124,7 @@ static const struct item **collect_readings(const struct call *call, size_t limi
     for (size_t i = 0; i < call->nodes.count; i++) {
         room += call->nodes.nodes[i]->item_count[ITEM_READING];
     }
-    const struct item **items = malloc(room * sizeof *items);
+    const struct item **items = malloc(room * sizeof(const struct item *));
     if (!items) {
         return NULL;
     }
@@ -231,7 +231,7 @@ static void write_source_row(struct buf *out, const struct item *const *items, s
  */
 static void write_sources(struct buf *out, const struct item **items, size_t count, size_t limit)
 {
-    qsort(items, count, sizeof *items, compare_for_rows);
+    qsort(items, count, sizeof(const struct item *), compare_for_rows);
     struct buf rows = BUF_INIT;
     size_t written = 0;
     for (size_t begin = 0, end; begin < count && written < limit; begin = end) {

@@ -299,7 +299,7 @@ static const struct tombstone **collect_tombstones(const struct cache *cache, co
     if (room == 0) {
         return NULL;
     }
-    const struct tombstone **list = malloc(room * sizeof *list);
+    const struct tombstone **list = malloc(room * sizeof(const struct tombstone *));
     if (!list) {
         *ret_count = SIZE_MAX;
         return NULL;
@@ -311,7 +311,7 @@ static const struct tombstone **collect_tombstones(const struct cache *cache, co
             list[count++] = tombstone;
         }
     }
-    qsort(list, count, sizeof *list, compare_tombstones);
+    qsort(list, count, sizeof(const struct tombstone *), compare_tombstones);
     *ret_count = count;
     return list;
 }

@@ -57,19 +57,22 @@ static int add_param(struct query *query, char *text, const char **ret_why)
 
 int query_parse(const char *raw, struct query *ret_query, const char **ret_why)
 {
-    struct query query = {.text = strdup(raw)};
-    if (!query.text) {
+    ret_query->count = 0;
+    ret_query->text = strdup(raw);
+    if (!ret_query->text) {
         return -ENOMEM;
     }
-    char *rest = query.text;
-    for (char *part; (part = strsep(&rest, "&"));) {
-        int e = *part ? add_param(&query, part, ret_why) : 0;
+    for (char *part = ret_query->text, *end; part; part = end) {
+        end = strchr(part, '&');
+        if (end) {
+            *end++ = '\0';
+        }
+        int e = *part ? add_param(ret_query, part, ret_why) : 0;
         if (e != 0) {
-            query_finish(&query);
+            query_finish(ret_query);
             return e;
         }
     }
-    *ret_query = query;
     return 0;
 }
 

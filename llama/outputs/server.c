@@ -248,22 +248,24 @@ static int copy_options(struct server *server, const struct server_options *opti
 {
     char machine[256] = "";
     gethostname(machine, sizeof machine - 1);
-    char **hosts = calloc(options->host_count + 1, sizeof *hosts);
-    server->rules.hosts = (const char *const *)hosts;
     server->instance = strdup(instance);
-    server->rules.machine = strdup(machine);
-    server->rules.public_url = options->public_url ? strdup(options->public_url) : NULL;
-    if (!hosts || !server->instance || !server->rules.machine ||
-        (options->public_url && !server->rules.public_url)) {
+    server->machine = strdup(machine);
+    server->public_url = options->public_url ? strdup(options->public_url) : NULL;
+    server->hosts = calloc(options->host_count + 1, sizeof(char *));
+    if (!server->instance || !server->machine || !server->hosts ||
+        (options->public_url && !server->public_url)) {
         return -ENOMEM;
     }
     for (size_t i = 0; i < options->host_count; i++) {
-        hosts[i] = strdup(options->hosts[i]);
-        if (!hosts[i]) {
+        server->hosts[i] = strdup(options->hosts[i]);
+        if (!server->hosts[i]) {
             return -ENOMEM;
         }
         server->rules.host_count++;
     }
+    server->rules.hosts = (const char *const *)server->hosts;
+    server->rules.machine = server->machine;
+    server->rules.public_url = server->public_url;
     return 0;
 }
 
@@ -353,11 +355,11 @@ void server_destroy(struct server *server)
     assets_destroy(server->assets);
     loop_timer_destroy(server->sweep);
     for (size_t i = 0; i < server->rules.host_count; i++) {
-        free((void *)(uintptr_t)server->rules.hosts[i]);
+        free(server->hosts[i]);
     }
-    free((void *)(uintptr_t)server->rules.hosts);
-    free((void *)(uintptr_t)server->rules.machine);
-    free((void *)(uintptr_t)server->rules.public_url);
+    free(server->hosts);
+    free(server->machine);
+    free(server->public_url);
     free(server->instance);
     free(server);
 }

@@ -21,8 +21,9 @@ struct server {
     struct loop *loop;
     struct cache *cache;
     struct api *api;
-    char *instance;
-    struct rules rules; /* its strings are owned */
+    char *instance, *machine, *public_url; /* owned */
+    char **hosts;                          /* owned; rules.host_count of them */
+    struct rules rules;                    /* borrows these */
     struct assets *assets;
     struct live *live;
     struct lws_context *context;

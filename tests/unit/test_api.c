@@ -374,9 +374,9 @@ static void wrong_parameters_are_named(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         expect_error(house, API_GET, cases[i].path, cases[i].query, 400, "bad_request", cases[i].named);
     }
-    char many[2000] = "";
-    for (int i = 0; i < 129; i++) {
-        strcat(many, "a=1&");
+    char many[129 * 4 + 1] = "";
+    for (size_t i = 0; i < 129; i++) {
+        memcpy(many + 4 * i, "a=1&", 5);
     }
     expect_error(house, API_GET, "/api/cluster/nodes", many, 400, "bad_request", "many");
 }

@@ -173,7 +173,7 @@ static void delta_tells_each_change_once_with_its_last_value(void **state)
     for (uint64_t i = 2; i < 6; i++) {
         char body[200];
         snprintf(body, sizeof body, READINGS(READING("x:1", "%llu") "," READING("x:2", "2")),
-                 (unsigned long long)(i * 10));
+                 (unsigned long long)i * 10);
         assert_int_equal(world_report(&w, "a", REPORT_READINGS, "s", i, body), 0);
     }
     struct seen seen = delta(&w, since, NULL);
