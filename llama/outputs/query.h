@@ -27,7 +27,7 @@ struct query {
 };
 
 /* Decodes "a=1&b=%20" (`+` is a space). 0, -ENOMEM, or -EINVAL with *ret_why, a static sentence for the one
- * who asked. */
+ * who asked. On failure the query is empty and needs no finish. */
 int query_parse(const char *raw, struct query *ret_query, const char **ret_why);
 void query_finish(struct query *query);
 
