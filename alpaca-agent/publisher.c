@@ -303,6 +303,11 @@ static void on_stopped(void *user)
 
 /* --- life --- */
 
+static uint32_t clamp(uint32_t value, uint32_t min, uint32_t max)
+{
+    return value < min ? min : value > max ? max : value;
+}
+
 static struct mqtt *create_mqtt(struct publisher *publisher, const char **ret_why)
 {
     static const struct mqtt_callbacks callbacks = {
@@ -313,7 +318,7 @@ static struct mqtt *create_mqtt(struct publisher *publisher, const char **ret_wh
     const struct config *config = publisher->config;
     char client_id[CLIENT_ID_SIZE];
     snprintf(client_id, sizeof client_id, "alpaca-%s", config->node);
-    uint32_t keepalive_s = 2 * config->heartbeat_s;
+    uint32_t two_beats_s = 2 * config->heartbeat_s;
     struct mqtt_options options = {
         .host = config->broker,
         .port = config->broker_port,
@@ -323,9 +328,9 @@ static struct mqtt *create_mqtt(struct publisher *publisher, const char **ret_wh
         .tls_ca = config->tls_ca,
         .tls_cert = config->tls_cert,
         .tls_key = config->tls_key,
-        .keepalive_s = (uint16_t)(keepalive_s < 10           ? 10
-                                  : keepalive_s > UINT16_MAX ? UINT16_MAX
-                                                             : keepalive_s),
+        .keepalive_s = (uint16_t)clamp(two_beats_s, 10, UINT16_MAX),
+        /* llamad waits 2.5 heartbeats for everybody after a broker came back: be there before that. */
+        .max_backoff_ms = 1000 * clamp(two_beats_s, 2, 30),
     };
     return mqtt_create(publisher->loop, &options, &callbacks, publisher, ret_why);
 }
