@@ -40,6 +40,7 @@ struct world {
     _Atomic(const char *) prefix; /* of the paths it answers */
     _Atomic enum behaviour behaviour[KINDS];
     _Atomic(const char *) stats_body; /* instead of the recorded one */
+    char bodies[8][128]; /* for it: the server's threads may look at each until they are joined */
 };
 
 /* --- the node --- */
@@ -429,11 +430,10 @@ static void offset_is_body_time_minus_date_header(void **state)
                  {"2026-11-23T13:41:41", 20700},
                  {"2026-11-23T07:56:42", 0}};
     struct world *world = *state;
-    char bodies[sizeof cases / sizeof *cases][128]; /* the server's threads may still look at the last one */
     add_manual(world, "kitchen");
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        char *body = bodies[i];
-        snprintf(body, sizeof bodies[i], "{\"node_name\":\"kitchen\",\"timestamp\":\"%s\"}",
+        char *body = world->bodies[i];
+        snprintf(body, sizeof world->bodies[i], "{\"node_name\":\"kitchen\",\"timestamp\":\"%s\"}",
                  cases[i].timestamp);
         world->stats_body = body;
         world->behaviour[READINGS] = CLOSE; /* the recorded ones have a time zone of their own */
