@@ -28,8 +28,8 @@ class Farm:
         stats = self.llamad.get("/api/cluster/stats")
         expected = sum(len(self.recorded(name, "readings")["readings"]) for name in NAMES)
         return (stats["totals"]["sources"] == expected and set(stats["by_node"]) == set(NAMES)
-                and all(node["counts"]["memories"] is not None for node in self.llamad.nodes().values())
-                and self.llamad.get("/api/cluster/memories", limit=1000)["count"] > 0)
+                and self.llamad.get("/api/cluster/observations", limit=1000)["count"] == 2 * 40
+                and self.llamad.get("/api/cluster/memories", limit=1000)["count"] == 2 * 12)
 
 
 def shown(readings: list[dict]) -> dict:
