@@ -233,6 +233,7 @@ int server_answer_whole(struct server *server, struct lws *wsi, struct exchange 
                 : lws_write(wsi, (unsigned char *)out.data + LWS_PRE, out.len - LWS_PRE, LWS_WRITE_HTTP);
     buf_finish(&out);
     body_unref(exchange->response.body);
+    exchange->response.body = NULL;
     lws_set_timeout(wsi, PENDING_TIMEOUT_HTTP_CONTENT, SEND_TIMEOUT_S);
     return n < 0 ? -1 : 1;
 }

@@ -77,23 +77,37 @@ static int on_request(struct server *server, struct lws *wsi, struct exchange *e
     }
     judge_connection(&request, exchange);
     exchange->head = request.rules.method == API_HEAD;
-    bool post = request.rules.method == API_POST;
-    int64_t body_len = request.rules.content_length ? rules_content_length(request.rules.content_length) : -1;
+    bool post = request.rules.method == API_POST, sized = request.rules.content_length != NULL;
+    bool open_ended =
+        !sized && (post || request.rules.method == API_OTHER); /* lws waits for a body without end */
+    int64_t body_len = sized ? rules_content_length(request.rules.content_length) : 0;
     server_finish_request(&request);
-    /* Where the request ends is not sure, or lws waits for a body without end: nothing may follow on this
-     * connection. */
-    if (!admitted || (post && body_len < 0)) {
-        exchange->close = true;
-    } else if (body_len > 0 || (post && body_len == 0)) {
+    exchange->has_body = open_ended || body_len != 0;
+    if (!admitted || open_ended) {
+        exchange->close = true; /* nothing may follow what has no sure end */
+    } else if (exchange->has_body || (post && sized)) {
         exchange->state = EXCHANGE_BODY_AWAITED; /* lws reads it first, and tells the end */
         return 0;
     }
     return server_start_sending(server, wsi, exchange);
 }
 
+/*
+ * A connection ends with the first body: when more requests wait in libwebsockets' buffer behind one, its
+ * loop over that buffer goes on until a read consumes something or fails, so it must fail. What was handed
+ * over before is still sent.
+ */
 static int on_body_complete(struct server *server, struct lws *wsi, struct exchange *exchange)
 {
-    return exchange->state == EXCHANGE_BODY_AWAITED ? server_start_sending(server, wsi, exchange) : 0;
+    bool awaited = exchange->state == EXCHANGE_BODY_AWAITED;
+    if (awaited && !exchange->has_body) {
+        return server_start_sending(server, wsi, exchange);
+    }
+    if (awaited) {
+        exchange->close = true;
+        server_answer_whole(server, wsi, exchange);
+    }
+    return exchange->has_body ? -1 : 0;
 }
 
 static int on_writable(struct server *server, struct lws *wsi, struct exchange *exchange)

@@ -49,9 +49,10 @@ enum exchange_state { EXCHANGE_NONE, EXCHANGE_BODY_AWAITED, EXCHANGE_SENDING, EX
 struct exchange {
     enum exchange_state state;
     struct api_response response;
-    size_t sent; /* of the body */
-    bool head;   /* answered without its body */
-    bool close;  /* the connection ends with this answer */
+    size_t sent;   /* of the body */
+    bool head;     /* answered without its body */
+    bool close;    /* the connection ends with this answer */
+    bool has_body; /* the request has one, or may have: content of its own, or a POST of unknown length */
     bool keep_alive_1_0;
     struct lws *wsi;
     struct exchange *next, *prev; /* of server.blocked */
