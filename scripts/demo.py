@@ -119,11 +119,13 @@ def run(cluster, http_port, seconds):
         "agent-llama", agent, "-c",
         cluster.config("agent-llama", node={"name": host_name()}, mqtt=mqtt,
                        alpaca={"source": "system", "type": "llama", "heartbeat_interval": 5, "readings_interval": 2}))
+    ports = {name: free_port() for name, _ in ALPACAS}
     for name, fixture in ALPACAS:
-        port = free_port()
         cluster.start(f"smollama-{name}", "/usr/bin/python3", "-m", "tests.support.smollama_node",
-                      "--fixture", fixture, "--name", name, "--port", str(port), "--moving")
+                      "--fixture", fixture, "--name", name, "--port", str(ports[name]), "--moving")
+    for name, port in ports.items():
         url = f"http://127.0.0.1:{port}"
+        cluster.wait(f"{name}'s Smollama answering", lambda url=url: get(f"{url}/api/stats"))
         cluster.start(
             f"agent-{name}", agent, "-c",
             cluster.config(f"agent-{name}", node={"name": name}, mqtt=mqtt,
