@@ -1,9 +1,10 @@
 /*
  * alpaca-agent: pushes what the Smollama beside it knows to an MQTT broker, and says that it is alive.
  *
- *   main              command line, the round of reloads
+ *   main              command line
  *   config            what the agent wants of the configuration
- *   app               puts the parts together on one loop
+ *   app               the loop, signals, one run after the other
+ *   run               puts the parts of one configuration together
  *   agent             what is due when, what is worth sending (pure)
  *     answer            what an answer of an endpoint is worth (pure)
  *     source_health     whether Smollama as a whole is all right (pure)
@@ -18,7 +19,6 @@
 #include "config.h"
 #include "log.h"
 
-#include <stdlib.h>
 #include <unistd.h>
 
 static const char help[] =
@@ -44,17 +44,10 @@ int main(int argc, char **argv)
     if (status >= 0) {
         return status;
     }
-    bool hung = false;
-    while (conf) {
-        struct app_end end = app_run(conf, conf_path(conf));
-        conf_destroy(conf);
-        conf = end.next;
-        status = end.status;
-        hung |= end.hung;
-    }
-    if (hung) {
+    struct app_end end = app_run(conf);
+    if (end.hung) {
         log_warning("left a name look-up unfinished");
-        _exit(status);
+        _exit(end.status);
     }
-    return status;
+    return end.status;
 }

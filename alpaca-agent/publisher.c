@@ -391,15 +391,14 @@ void publisher_stop(struct publisher *publisher, bool say_offline, uint32_t time
     mqtt_stop(publisher->mqtt, timeout_ms, on_stopped);
 }
 
-bool publisher_destroy(struct publisher *publisher)
+void publisher_destroy(struct publisher *publisher)
 {
     if (!publisher) {
-        return true;
+        return;
     }
-    bool idle = publisher->mqtt ? mqtt_destroy(publisher->mqtt) : true;
+    mqtt_destroy(publisher->mqtt);
     loop_timer_destroy(publisher->heartbeat);
     loop_timer_destroy(publisher->refresh);
     loop_timer_destroy(publisher->retry);
     free(publisher);
-    return idle;
 }

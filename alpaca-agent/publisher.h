@@ -30,7 +30,7 @@ void publisher_report(struct publisher *publisher, enum report_kind kind);
  * after timeout_ms. */
 void publisher_stop(struct publisher *publisher, bool say_offline, uint32_t timeout_ms,
                     void (*done)(void *user), void *user);
-/* False if a worker hangs in a look-up: the program should end by _exit. */
-bool publisher_destroy(struct publisher *publisher);
+/* A look-up that hangs goes on, and shows in loop_work_pending. */
+void publisher_destroy(struct publisher *publisher);
 
 #endif

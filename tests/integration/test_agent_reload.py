@@ -1,6 +1,7 @@
 """SIGHUP: the agent reads its configuration again."""
 
 import signal
+import time
 from pathlib import Path
 
 from tests.support.processes import deep_merge, write_yaml
@@ -81,3 +82,17 @@ def test_a_stop_overrules_a_reload_under_way(stack):
     agent.send_signal(signal.SIGTERM)
     agent.resume()
     assert agent.wait_exit() == 0
+    reader.wait_for("alpaca/kitchen/status", lambda m: m.json.get("reason") == "stopped")
+
+
+def test_a_storm_of_reloads_is_survived(stack):
+    """No signal meets a moment in which nobody handles it, and the last file written is the one that counts."""
+    reader = stack.mqtt_client("alpaca/#")
+    agent = stack.agent(stack.node())
+    reader.wait_for("alpaca/kitchen/readings")
+    for number in range(100):
+        reconfigure(agent, {"alpaca": {"labels": {"number": str(number)}}})
+        time.sleep(0.003)
+    reader.wait_for("alpaca/kitchen/health", lambda m: m.json["labels"] == {"number": "99"})
+    sessions = {m.json["session"] for m in reader.messages("alpaca/kitchen/health")}
+    assert len(sessions) < 30, "reloads asked for in quick succession are one"
