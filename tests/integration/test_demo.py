@@ -59,7 +59,7 @@ def test_demo_shows_three_nodes_whose_values_move_and_ends_whole(demo: Process, 
     def temperature() -> object:
         query = "node=pi-kitchen&source=system:cpu_temp"
         return get(f"{address}/api/cluster/readings?{query}")["readings"][0]["value"]
-    first = temperature()
+    first = wait_until(temperature, 20, "the kitchen's temperature is there")
     wait_until(lambda: temperature() != first, 20, "the kitchen's temperature moves")
 
     pids = descendants(demo.pid)
