@@ -7,14 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 /* The machine's name up to the first dot. */
 static void host_name(char buffer[NODE_NAME_MAX + 1])
 {
     char name[HOST_NAME_MAX + 1] = "";
-    if (gethostname(name, sizeof name - 1) != 0) {
+    if (gethostname(name, sizeof name) != 0) {
         name[0] = '\0';
     }
     name[strcspn(name, ".")] = '\0';
@@ -59,10 +58,10 @@ static void check_source(struct conf *conf)
 
 static enum announce announce_mode(const char *text)
 {
-    if (!is_text(text) || strcasecmp(text, "none") == 0) {
+    if (!is_text(text) || strcmp(text, "none") == 0) {
         return ANNOUNCE_NOTHING;
     }
-    return strcasecmp(text, "auto") == 0 ? ANNOUNCE_AUTO : ANNOUNCE_URL;
+    return strcmp(text, "auto") == 0 ? ANNOUNCE_AUTO : ANNOUNCE_URL;
 }
 
 static void check_announcement(struct conf *conf)
@@ -116,17 +115,14 @@ static void check_labels(struct conf *conf)
     }
 }
 
-static void check_broker(struct conf *conf)
+/* A file that cannot be read would end the agent at the next reload, or keep it from starting. */
+static void check_tls(struct conf *conf)
 {
-    const char *file = conf_string(conf, "mqtt.password_file");
-    if (is_text(file)) {
-        char *password = conf_read_secret(file);
-        if (!password) {
-            conf_report(conf, CONF_ERROR, "mqtt.password_file", "cannot be read: %s", strerror(errno));
-        }
-        free(password);
-        if (is_text(conf_string(conf, "mqtt.password"))) {
-            conf_report(conf, CONF_WARNING, "mqtt.password", "not used: mqtt.password_file is set as well");
+    static const char *const files[] = {"mqtt.tls.ca", "mqtt.tls.cert", "mqtt.tls.key"};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        const char *file = conf_string(conf, files[i]);
+        if (is_text(file) && access(file, R_OK) != 0) {
+            conf_report(conf, CONF_ERROR, files[i], "cannot be read: %s", strerror(errno));
         }
     }
     bool cert = is_text(conf_string(conf, "mqtt.tls.cert")), key = is_text(conf_string(conf, "mqtt.tls.key"));
@@ -139,13 +135,29 @@ static void check_broker(struct conf *conf)
     }
 }
 
+static void check_password(struct conf *conf)
+{
+    const char *file = conf_string(conf, "mqtt.password_file");
+    if (is_text(file)) {
+        char *password = conf_read_secret(file);
+        if (!password) {
+            conf_report(conf, CONF_ERROR, "mqtt.password_file", "cannot be read: %s", strerror(errno));
+        }
+        free(password);
+        if (is_text(conf_string(conf, "mqtt.password"))) {
+            conf_report(conf, CONF_WARNING, "mqtt.password", "not used: mqtt.password_file is set as well");
+        }
+    }
+}
+
 void config_check(struct conf *conf)
 {
     check_name(conf);
     check_source(conf);
     check_announcement(conf);
     check_labels(conf);
-    check_broker(conf);
+    check_password(conf);
+    check_tls(conf);
 }
 
 /* --- reading --- */

@@ -92,8 +92,8 @@ static void everything_set_is_taken(void **state)
     read_good(
         "node: {name: n}\n"
         "mqtt: {broker: b.example, port: 8883, username: u, password: p, base_topic: farm, tls: {ca: "
-        "/ca.pem, "
-        "cert: /c.pem, key: /k.pem}}\n"
+        "/dev/null, "
+        "cert: /dev/zero, key: /dev/full}}\n"
         "mem0: {bridge_enabled: true}\n"
         "alpaca: {url: \"https://pi.example:444/x/\", announce_url: \"http://10.1.2.3:9\", labels: {room: "
         "kitchen, "
@@ -106,9 +106,9 @@ static void everything_set_is_taken(void **state)
     assert_string_equal(c.username, "u");
     assert_string_equal(c.password, "p");
     assert_string_equal(c.base_topic, "farm");
-    assert_string_equal(c.tls_ca, "/ca.pem");
-    assert_string_equal(c.tls_cert, "/c.pem");
-    assert_string_equal(c.tls_key, "/k.pem");
+    assert_string_equal(c.tls_ca, "/dev/null");
+    assert_string_equal(c.tls_cert, "/dev/zero");
+    assert_string_equal(c.tls_key, "/dev/full");
     assert_true(c.url.https);
     assert_string_equal(c.url.path, "/x");
     assert_int_equal(c.announce, ANNOUNCE_URL);
@@ -189,8 +189,9 @@ static void what_cannot_work_is_an_error_with_its_place(void **state)
         {"node: {name: n}\nalpaca:\n  url: http://user:pw@host\n", "test.yaml:3"},
         {"node: {name: n}\nalpaca:\n  url: \"https://[::1]:8080\"\n", "test.yaml:3"},
         {"node: {name: n}\nalpaca:\n  announce_url: everywhere\n", "test.yaml:3"},
-        {"node: {name: n}\nmqtt:\n  tls: {cert: /c.pem}\n", "test.yaml:3"},
-        {"node: {name: n}\nmqtt:\n  tls: {key: /k.pem, ca: /ca.pem}\n", "test.yaml:3"},
+        {"node: {name: n}\nmqtt:\n  tls: {cert: /dev/null}\n", "test.yaml:3"},
+        {"node: {name: n}\nmqtt:\n  tls: {key: /dev/null, ca: /dev/null}\n", "test.yaml:3"},
+        {"node: {name: n}\nmqtt:\n  tls: {ca: /nowhere/ca.pem}\n", "test.yaml:3"},
         {"node: {name: n}\nalpaca:\n  labels: {a-key-that-is-longer-than-thirty-two-bytes: x}\n",
          "test.yaml:3"},
         {"node: {name: n}\nalpaca:\n  labels: {a: 1, b: 1, c: 1, d: 1, e: 1, f: 1, g: 1, h: 1, i: 1, j: 1, "
