@@ -43,7 +43,7 @@ static void on_disconnect(struct mosquitto *handle, void *user, int code,
     }
 }
 
-/* Counts, logs and reports a reason code ≥ 0x80. */
+/* Counts, logs and reports a reason code ≥ 0x80. `what` was refused or done by the broker. */
 static void refuse(struct mqtt *mqtt, const char *what, const char *topic, int code)
 {
     const char *name = mosquitto_reason_string(code);
@@ -52,8 +52,7 @@ static void refuse(struct mqtt *mqtt, const char *what, const char *topic, int c
     if (log_limit_pass(&mqtt->refused_limit, clock_now().mono_ms, &suppressed)) {
         char shown[LOG_TEXT];
         const char *text = topic ? log_escape(shown, sizeof shown, topic, strlen(topic)) : "";
-        log_warning("mqtt: %s refused: %s (0x%02x)%s%s", what, name, (unsigned)code, topic ? ", topic " : "",
-                    text);
+        log_warning("mqtt: %s: %s (0x%02x)%s%s", what, name, (unsigned)code, topic ? ", topic " : "", text);
         if (suppressed) {
             log_warning("mqtt: %llu more refusals were not logged", (unsigned long long)suppressed);
         }
@@ -72,7 +71,7 @@ static void on_publish(struct mosquitto *handle, void *user, int mid, int code,
     mqtt->seen.progress = true;
     char *topic = mqtt_inflight_take(&mqtt->inflight, (uint16_t)mid);
     if (code >= 0x80) {
-        refuse(mqtt, "publish", topic, code);
+        refuse(mqtt, "publish refused", topic, code);
     }
     free(topic);
 }
@@ -87,7 +86,7 @@ static void on_subscribe(struct mosquitto *handle, void *user, int mid, int coun
     char *filter = mqtt_inflight_take(&mqtt->inflight, (uint16_t)mid);
     for (int i = 0; i < count; i++) {
         if (granted[i] >= 0x80) {
-            refuse(mqtt, "subscribe", filter, granted[i]);
+            refuse(mqtt, "subscription refused", filter, granted[i]);
         }
     }
     free(filter);
@@ -259,7 +258,7 @@ static void ended(struct mqtt *mqtt)
         return;
     }
     if (code >= 0x80) {
-        refuse(mqtt, "connection", NULL, code);
+        refuse(mqtt, "the broker ended the connection", NULL, code);
     }
     mqtt_connect_lost(mqtt, reason, code == MQTT_RC_SESSION_TAKEN_OVER);
 }

@@ -97,6 +97,7 @@ def test_session_taken_over_means_the_name_is_taken(stack):
     keeper = stack.gatekeeper(lambda _connect, _number: cut_after(0.3, SESSION_TAKEN_OVER))
     agent = stack.agent(stack.node(), broker_port=keeper.port)
     agent.wait_log(NAME_TAKEN)
+    agent.wait_log("the broker ended the connection: session taken over")
     hold(lambda: len(keeper.connects) == 1, 6, "the agent backs off")
 
 
