@@ -142,6 +142,14 @@ int status_encode(struct buf *out, const struct status *status)
 
 /* ---- decoding: what must be there ---- */
 
+/* Of a text that is known to fit, because its check says so. */
+static void copy_text(char *buffer, size_t size, const char *text)
+{
+    size_t len = strlen(text);
+    assert(len < size);
+    memcpy(buffer, text, len + 1);
+}
+
 static int bad_field(struct fault *fault, const struct cJSON *object, const char *name, const char *what)
 {
     fault_set(fault, REJECT_BAD_TYPE, "%s: %s", name, json_get(object, name) ? what : "missing");
@@ -159,7 +167,7 @@ static int require_session(const struct cJSON *object, char session[SESSION_MAX 
     const char *text = json_get_string(object, "session");
     if (!text || !session_valid(text, strlen(text)))
         return bad_field(fault, object, "session", "not 1 to 40 of A-Z a-z 0-9 _ -");
-    strcpy(session, text);
+    copy_text(session, SESSION_MAX + 1, text);
     return 0;
 }
 
@@ -179,7 +187,7 @@ static int require_name(const struct cJSON *object, struct heartbeat *h, struct 
         fault_set(fault, REJECT_BAD_NAME, "node: the name \"%.80s\" %s", name, why);
         return -EBADMSG;
     }
-    strcpy(h->node, name);
+    copy_text(h->node, sizeof h->node, name);
     return 0;
 }
 
@@ -279,7 +287,7 @@ static void decode_source(const struct cJSON *source, struct heartbeat *h)
     h->source.kind = kind && strcmp(kind, "system") == 0 ? SOURCE_SYSTEM : SOURCE_SMOLLAMA;
     const char *name = json_get_string(source, "node_name");
     if (name && strlen(name) <= NODE_NAME_MAX) /* cut, it would be another name */
-        strcpy(h->source.node_name, name);
+        copy_text(h->source.node_name, sizeof h->source.node_name, name);
     if (!json_get_bool(source, "ok", &h->source.ok))
         h->source.ok = true;
     get_text(source, "error", h->source.error, sizeof(h->source.error));
@@ -309,7 +317,7 @@ static void decode_optional(const struct cJSON *object, struct heartbeat *h)
     h->uptime_s = get_count(object, "uptime_s", EXACT_MAX);
     const char *url = json_get_string(object, "url");
     if (url && url_usable(url))
-        strcpy(h->url, url);
+        copy_text(h->url, sizeof h->url, url);
     int64_t offset_s;
     h->utc_offset_s =
         json_get_int(object, "utc_offset_s", -TIMESTAMP_OFFSET_MAX, TIMESTAMP_OFFSET_MAX, &offset_s)

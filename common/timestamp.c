@@ -225,8 +225,10 @@ static char *put_digits(char *p, unsigned value, int count, char separator)
 
 const char *timestamp_format(int64_t wall_ms, char buffer[TIMESTAMP_SIZE])
 {
-    if (wall_ms < EARLIEST || wall_ms > LATEST)
-        return strcpy(buffer, "-");
+    if (wall_ms < EARLIEST || wall_ms > LATEST) {
+        memcpy(buffer, "-", 2);
+        return buffer;
+    }
     int64_t days = wall_ms / DAY_MS;
     int64_t of_day_ms = wall_ms % DAY_MS;
     if (of_day_ms < 0) {
