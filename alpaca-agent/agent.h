@@ -23,10 +23,9 @@ struct agent_options {
     const char *node;    /* copied */
     const char *session; /* copied */
     enum source_kind source;
-    uint32_t
-        interval_s[REPORT_KINDS]; /* > 0; 0 = this kind does not exist here: its error is "off" for ever */
-    uint32_t resend_s;            /* a report not sent for so long is sent again */
-    uint64_t seed;                /* spreads the first fetches */
+    uint32_t interval_s[REPORT_KINDS]; /* 0 = this kind does not exist here: its error is "off" for ever */
+    uint32_t resend_s;                 /* a report not sent for so long is sent again */
+    uint64_t seed;                     /* spreads the first fetches */
 };
 
 #define AGENT_REFRESH_GAP_MS 5000 /* all reports are sent again at most once in this time */

@@ -28,8 +28,8 @@ struct answer {
     const char *body; /* borrowed; valid for the call it is passed to */
     size_t len;
     uint32_t latency_ms; /* from asking to the end, whatever the end */
-    const char
-        *detail; /* why there is no answer, for the log; one escaped line, borrowed; NULL = nothing to add */
+    /* Why there is no answer, for the log: one escaped line, borrowed; NULL = nothing to add. */
+    const char *detail;
 };
 
 enum answer_worth {
@@ -40,8 +40,8 @@ enum answer_worth {
 
 struct answer_verdict {
     enum answer_worth worth;
-    char word[SOURCE_ERROR_MAX +
-              1];     /* "" usable, "off", "refused", "timeout", "dns", "http_500", "bad_body", "too_large" */
+    /* "" usable, "off", "refused", "timeout", "dns", "http_500", "bad_body", "too_large" */
+    char word[SOURCE_ERROR_MAX + 1];
     char detail[160]; /* for the log: one line, peer text escaped; "" if the word says all */
 };
 

@@ -13,8 +13,7 @@
 #define CLIENT_ID_SIZE       (sizeof "alpaca-" + NODE_NAME_MAX)
 #define RETRY_MS             50 /* how often a clogged connection is looked at */
 #define BEATS_UNACKNOWLEDGED 60 /* a broker that takes none of so many gets no more */
-/* The PUBLISH packet around a payload: fixed header, topic length, packet id, expiry and its user property.
- */
+/* The PUBLISH packet around a payload: fixed header, topic, packet id, expiry and its user property. */
 #define PACKET_OVERHEAD (TOPIC_SIZE + 64)
 
 struct publisher {

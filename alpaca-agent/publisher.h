@@ -18,8 +18,7 @@
 
 struct publisher;
 
-/* Borrows all but the session, until destroyed. NULL with errno; *ret_why (optional) a static text or NULL.
- */
+/* Borrows all but the session, until destroyed. NULL with errno; *ret_why is a static text or NULL. */
 struct publisher *publisher_create(struct loop *loop, const struct config *config, struct agent *agent,
                                    const char *session, const char **ret_why);
 /* Starts connecting and beating. */

@@ -20,8 +20,7 @@ struct conf;
 enum conf_severity { CONF_WARNING, CONF_ERROR };
 struct conf_problem {
     enum conf_severity severity;
-    char *text; /* "config.yaml:12: cluster.agregation_interval: unknown key; did you mean
-                   aggregation_interval?" */
+    char *text; /* "config.yaml:12: mqtt.prot: unknown key; did you mean port?" */
 };
 
 /*

@@ -39,8 +39,7 @@ struct cJSON *json_parse(const char *text, size_t len, struct json_error *ret_er
     struct cJSON *document = cJSON_ParseWithLength(text, len);
     if (document)
         return document;
-    /* What the check lets pass and cJSON does not: half of a surrogate pair, numbers of over 63 characters.
-     */
+    /* What the check lets pass and cJSON does not: half of a surrogate pair, numbers over 63 characters. */
     error = (struct json_error){.fault = JSON_NOT_JSON,
                                 .message = "lone surrogate, overlong number, or no memory"};
 fail:

@@ -37,8 +37,7 @@ struct loop_io *loop_io_create(struct loop *loop, int fd, loop_io_fn *callback, 
 int loop_io_watch(struct loop_io *io, unsigned events); /* 0 = pause */
 void loop_io_destroy(struct loop_io *io);
 
-/* One-shot or repeating timers, milliseconds on the monotonic clock. start on a running timer starts it anew.
- */
+/* One-shot or repeating timers, milliseconds on the monotonic clock; a running one can be started anew. */
 struct loop_timer;
 typedef void loop_timer_fn(void *user);
 struct loop_timer *loop_timer_create(struct loop *loop, loop_timer_fn *callback, void *user);

@@ -281,8 +281,7 @@ static size_t packet_size(const struct mqtt *mqtt, size_t topic_len, size_t len,
 {
     size_t rest = 2 + topic_len + (qos > 0 ? 2 : 0) + len;
     if (mqtt->v5) {
-        /* message expiry: 1 + 4; user property: 1 + 2 + "expiry" + 2 + digits; their length: always one byte
-         */
+        /* message expiry: 1 + 4; user property: 1 + 2 + "expiry" + 2 + digits; their length: one byte */
         rest += 1 + (*number ? 5 + 1 + 2 + 6 + 2 + strlen(number) : 0);
     }
     return 1 + varint_size(rest) + rest;

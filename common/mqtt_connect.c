@@ -17,11 +17,10 @@
 #define TAKEN_OVER_JITTER_MS 15000
 #define EARLY_CLOSES_MAX     2
 #define V5_EVERY             10 /* attempts after a fall-back: one in so many tries MQTT 5 again */
-#define PACKET_MAX                                                                                          \
-    1048576 /* the largest packet we ask the broker to send: the contract's limit plus topic and properties \
-             */
-#define RECEIVE_MAX \
-    1000 /* QoS 1 messages on their way to us; libmosquitto's 20 would make a replay wait for round trips */
+/* The largest packet we ask the broker to send: the contract's limit plus topic and properties. */
+#define PACKET_MAX 1048576
+/* QoS 1 messages on their way to us; with libmosquitto's 20 a replay would wait for round trips. */
+#define RECEIVE_MAX 1000
 
 const char *mqtt_errno_text(int error)
 {
@@ -57,8 +56,7 @@ const char *mqtt_result_text(int rc, int error)
         return "the broker does not answer";
     case MOSQ_ERR_ERRNO:
         return mqtt_errno_text(error);
-    case MOSQ_ERR_TLS: /* libmosquitto tells no more, and the handshake may have failed on the worker already
-                        */
+    case MOSQ_ERR_TLS: /* libmosquitto tells no more; the handshake may have failed on the worker already */
         return "TLS failed: the certificate, its name, or a file of ours (ca, cert, key) is not right";
     default:
         return rc >= 0x80 ? mosquitto_reason_string(rc) : mosquitto_strerror(rc);
@@ -400,8 +398,8 @@ void mqtt_connect_lost(struct mqtt *mqtt, const char *reason, bool taken_over)
     mqtt->stats.disconnects++;
     if (lived_ms >= SHORT_LIFE_MS) {
         mqtt->short_lived = 0;
-        backoff_reset(&mqtt->backoff); /* not at CONNACK: a broker that accepts and then closes would be asked
-                                          every second */
+        /* Not at CONNACK already: a broker that accepts and then closes would be asked every second. */
+        backoff_reset(&mqtt->backoff);
     } else {
         mqtt->short_lived++;
     }

@@ -134,8 +134,7 @@ struct envelope {
     struct fault *fault;
 };
 
-/* One walk over the envelope. Agents write the fields in our order, so the one after the last is tried first.
- */
+/* One walk over the envelope. Agents write the fields in our order, so the next one is tried first. */
 static void find_fields(struct envelope *e, struct json_slice root)
 {
     size_t guess = 0;

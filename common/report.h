@@ -41,8 +41,7 @@ struct report {
     int32_t utc_offset_s;   /* TIMESTAMP_OFFSET_UNKNOWN if absent */
     struct json_slice body; /* the endpoint's answer, bytes unchanged */
 };
-/* Appends the payload to `out`. 0, or -E2BIG above REPORT_MAX, or -ENOMEM. Then `out` is as long as before.
- */
+/* Appends the payload to `out`. 0, or -E2BIG above REPORT_MAX, or -ENOMEM: then `out` is as it was. */
 int report_encode(struct buf *out, const struct report *report);
 /* 1–40 of [A-Za-z0-9_-]. */
 bool session_valid(const char *session, size_t len);
@@ -155,7 +154,7 @@ int status_decode(const char *payload, size_t len, struct status *ret_status, st
 /* ---- edge message (Smollama's own, smollama/<node>/readings) ---- */
 /*
  * Checks an edge message and rewrites it as the body of /api/readings:
- * {"timestamp":…,"readings":[{"full_id","value","unit","timestamp", "metadata":null}…]}, digits kept, bare
+ * {"timestamp":…,"readings":[{"full_id","value","unit","timestamp","metadata":null}…]}, digits kept, bare
  * NaN and infinities → null, missing or unreadable ts → `received_wall_ms`. Items that are no objects are
  * left out. The body is appended to `out`. ret_claimed is the payload's own "node", cut to fit ("" if none):
  * the topic is what counts. *ret_at_ms is its "timestamp", or `received_wall_ms`. 0, or -EBADMSG with

@@ -31,8 +31,8 @@ struct topic {
 };
 
 /* 1–64 bytes of UTF-8; no / + #, no control, bidi or format characters (Cc, Cf, Zl, Zp), no noncharacters
- * (brokers refuse them), no space at either end, no leading
- * `$`, not "." or "..". *ret_why (optional) is a static text that completes "the name …". */
+ * (brokers refuse them), no space at either end, no leading `$`, not "." or "..". *ret_why (optional) is a
+ * static text that completes "the name …". */
 bool node_name_valid(const char *name, size_t len, const char **ret_why);
 /* 1–64 of A-Z a-z 0-9 _ -, and none of smollama, llama, homeassistant. */
 bool base_topic_valid(const char *base, const char **ret_why);
