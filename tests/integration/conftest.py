@@ -31,7 +31,7 @@ def still(module_stack):
         for kind_of_report, body in bodies[name].items():
             fake.report(kind_of_report, body, utc_offset_s=0)
         llamad.wait_node(name, "online")
-    wait_until(lambda: len(llamad.get("/api/cluster/stats")["by_node"]) == 2
+    wait_until(lambda: len(llamad.said_stats()) == 2
                and llamad.get("/api/cluster/memories", limit=1000)["count"] == 12, 5, "all content is in")
     contents = {name: {kind: json.loads(body) for kind, body in parts.items()} for name, parts in bodies.items()}
     return SimpleNamespace(llamad=llamad, http=llamad.http, bodies=bodies, contents=contents, stack=module_stack)

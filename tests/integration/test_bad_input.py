@@ -287,7 +287,7 @@ def test_odd_counts_do_not_spoil_the_sums(scene, count):
     total = llamad.get("/api/cluster/stats")["totals"]["observations"]
     body = stats_body(scene.name, marker=1).replace(b'"observations_count":3', b'"observations_count":' + count)
     fake.report("stats", body)
-    wait_until(lambda: "marker" in llamad.get("/api/cluster/stats")["by_node"][scene.name]
+    wait_until(lambda: "marker" in llamad.said_stats()[scene.name]
                or nonzero(llamad.health()["rejects"]) != scene.before, 3, "taken or counted")
     assert llamad.get("/api/cluster/stats")["totals"]["observations"] in (total, total - 3)
 

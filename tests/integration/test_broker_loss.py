@@ -26,7 +26,7 @@ class Scene:
     def complete(self) -> bool:
         """All that the three have said is there."""
         stats = self.llamad.get("/api/cluster/stats")
-        return len(stats["by_node"]) == 3 and stats["totals"]["sources"] == 15 + 7 + 7 and self.observations() == 40
+        return len(self.llamad.said_stats()) == 3 and stats["totals"]["sources"] == 15 + 7 + 7 and self.observations() == 40
 
     def observations(self) -> int:
         """Those recorded; the moving node adds to them now and then."""

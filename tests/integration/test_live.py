@@ -18,7 +18,7 @@ def scene(stack):
     second = stack.fake_agent("pi-b").come_alive({"a:b": 3})
     for name in ("pi-a", "pi-b"):
         llamad.wait_node(name, "online")
-    wait_until(lambda: len(llamad.readings()) == 3 and len(llamad.get("/api/cluster/stats")["by_node"]) == 2, 3,
+    wait_until(lambda: len(llamad.readings()) == 3 and len(llamad.said_stats()) == 2, 3,
                "all content is in")
     return llamad, first, second
 

@@ -17,7 +17,7 @@ def view(llamad) -> dict:
                          for o in llamad.get("/api/cluster/observations", limit=1000)["observations"]},
         "memories": {(m["node"], m["id"]): m["text"]
                      for m in llamad.get("/api/cluster/memories", limit=1000)["memories"]},
-        "stats": llamad.get("/api/cluster/stats")["by_node"],
+        "stats": llamad.said_stats(),
     }
 
 

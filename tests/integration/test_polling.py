@@ -37,7 +37,7 @@ def test_manual_node_is_shown(stack):
     observations = llamad.get("/api/cluster/observations", limit=1000)["observations"]
     assert len(observations) == 40
     assert observations[0]["at"] == "2026-11-23T07:56:35.390Z", "offset from body and Date header"
-    assert llamad.get("/api/cluster/stats")["by_node"] == {"kitchen": json.loads(node.body("stats"))}
+    assert llamad.said_stats() == {"kitchen": json.loads(node.body("stats"))}
     assert node.count("health") == 0
 
 
@@ -123,7 +123,7 @@ def test_what_arrived_before_the_trouble_counts(stack, behaviour):
     node.behave("observations", behaviour)
     llamad = stack.llamad(manual(("kitchen", node.url), request_timeout=1))
     wait_until(lambda: values(llamad, "kitchen") == recorded_values(node), 6, "stats and readings count")
-    assert llamad.get("/api/cluster/stats")["by_node"]["kitchen"]["observations_count"] == 40
+    assert llamad.said_stats()["kitchen"]["observations_count"] == 40
     wait_until(lambda: llamad.nodes()["kitchen"]["status"] in ("online", "degraded"), 5, "it does answer")
 
 

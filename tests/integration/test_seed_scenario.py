@@ -27,7 +27,7 @@ class Farm:
     def complete(self) -> bool:
         stats = self.llamad.get("/api/cluster/stats")
         expected = sum(len(self.recorded(name, "readings")["readings"]) for name in NAMES)
-        return (stats["totals"]["sources"] == expected and set(stats["by_node"]) == set(NAMES)
+        return (stats["totals"]["sources"] == expected and set(self.llamad.said_stats()) == set(NAMES)
                 and self.llamad.get("/api/cluster/observations", limit=1000)["count"] == 2 * 40
                 and self.llamad.get("/api/cluster/memories", limit=1000)["count"] == 2 * 12)
 

@@ -302,6 +302,10 @@ class Llamad(Process):
     def readings(self, **params: object) -> list[dict]:
         return self.get("/api/cluster/readings", **params)["readings"]
 
+    def said_stats(self) -> dict[str, dict]:
+        """The nodes' own /api/stats, as far as they have said them."""
+        return {name: said for name, said in self.get("/api/cluster/stats")["by_node"].items() if said}
+
     def reading(self, node: str, full_id: str) -> dict:
         found = [r for r in self.readings(node=node) if r["full_id"] == full_id]
         assert len(found) == 1, f"{len(found)} readings {full_id} of {node}"

@@ -306,8 +306,35 @@ static void reports_keep_a_snapshot_young_between_heartbeats(void **state)
         world_wait(w, 5000);
         assert_state(w, NODE, "online", "");
     }
-    world_wait(w, 11000);
+    h.seq = 2;
+    h.at_ms = w->now.wall_ms;
+    world_heartbeat(w, &h, false, -1); /* the last fetch it names is the first; the last report was later */
+    assert_state(w, NODE, "online", "");
+    world_wait(w, 60 * 1000);
+    h.seq = 3;
+    h.at_ms = w->now.wall_ms;
+    world_heartbeat(w, &h, false, -1);
     assert_state(w, NODE, "degraded", "endpoint_error");
+}
+
+static void an_agent_that_slept_has_no_endpoint_trouble(void **state)
+{
+    struct world *w = *state;
+    struct heartbeat h = heartbeat_of(w, NODE, "s1", 1);
+    h.snapshots[READINGS] = (struct snapshot_state){.present = true, .seq = 1, .interval_s = 5};
+    h.snapshots[READINGS].captured_at_ms = h.at_ms - 4000;
+    world_heartbeat(w, &h, false, -1);
+    world_wait(w, 22 * 1000);
+    h.seq = 2;
+    h.at_ms = w->now.wall_ms; /* awake again, before it could fetch anything */
+    world_heartbeat(w, &h, false, -1);
+    assert_state(w, NODE, "online", "");
+    world_wait(w, 10 * 1000);
+    h.seq = 3;
+    h.at_ms = w->now.wall_ms; /* but now it should have */
+    world_heartbeat(w, &h, false, -1);
+    assert_state(w, NODE, "degraded", "endpoint_error");
+    assert_int_equal(world_events(w), 1);
 }
 
 static void a_deleted_report_leaves_what_came_otherwise(void **state)
@@ -345,6 +372,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(labels_are_kept, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_end_of_another_session_is_not_this_ones, set_up, tear_down),
         cmocka_unit_test_setup_teardown(reports_keep_a_snapshot_young_between_heartbeats, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_agent_that_slept_has_no_endpoint_trouble, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_deleted_report_leaves_what_came_otherwise, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

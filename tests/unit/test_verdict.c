@@ -197,21 +197,30 @@ static void one_failed_fetch_or_a_feature_not_in_use_is_no_error(void **state)
 static void a_snapshot_older_than_three_intervals_is_an_error(void **state)
 {
     (void)state;
-    struct evidence e = agent(5 * S);
+    struct evidence e = agent(0);
+    for (int kind = 0; kind < REPORT_KINDS; kind++) {
+        e.snapshots[kind].present = true;
+        e.snapshots[kind].interval_s = 5;
+        e.snapshots[kind].age_from_ms = NOW_MS - 15 * S;
+        check(&e, &link_up, STATE_ONLINE, CAUSE_NONE, VIA_MQTT, "");
+        e.snapshots[kind].age_from_ms -= 1;
+        check(&e, &link_up, STATE_DEGRADED, CAUSE_ENDPOINT_ERROR, VIA_MQTT, "nothing new since");
+        e.snapshots[kind].present = false;
+    }
+}
+
+static void an_agent_that_is_late_itself_makes_no_snapshot_late(void **state)
+{
+    (void)state;
+    struct evidence e = agent(25 * S);
     e.snapshots[REPORT_READINGS].present = true;
     e.snapshots[REPORT_READINGS].interval_s = 5;
-    e.snapshots[REPORT_READINGS].age_from_ms = NOW_MS - 15 * S;
+    e.snapshots[REPORT_READINGS].age_from_ms = e.agent.heartbeat_ms - 3 * S;
     check(&e, &link_up, STATE_ONLINE, CAUSE_NONE, VIA_MQTT, "");
-    e.snapshots[REPORT_READINGS].age_from_ms -= 1;
-    check(&e, &link_up, STATE_DEGRADED, CAUSE_ENDPOINT_ERROR, VIA_MQTT, "/api/readings: nothing new since");
-    /* Of the others only heartbeats tell, however rarely those come. */
-    e.snapshots[REPORT_READINGS].present = false;
-    e.snapshots[REPORT_STATS].present = true;
-    e.snapshots[REPORT_STATS].interval_s = 5;
-    e.snapshots[REPORT_STATS].age_from_ms = NOW_MS - 20 * S;
-    check(&e, &link_up, STATE_ONLINE, CAUSE_NONE, VIA_MQTT, "");
-    e.snapshots[REPORT_STATS].age_from_ms -= 1;
-    check(&e, &link_up, STATE_DEGRADED, CAUSE_ENDPOINT_ERROR, VIA_MQTT, "/api/stats");
+    struct link_evidence down = {
+        .up = false, .up_ms = UP_MS, .down_ms = NOW_MS - 24 * S, .started_ms = UP_MS};
+    e.has_url = true;
+    check(&e, &down, STATE_ONLINE, CAUSE_NONE, VIA_MQTT, "");
 }
 
 /* ---- row 3 ---- */
@@ -503,6 +512,7 @@ int main(void)
         cmocka_unit_test(causes_of_degraded_come_in_their_order),
         cmocka_unit_test(one_failed_fetch_or_a_feature_not_in_use_is_no_error),
         cmocka_unit_test(a_snapshot_older_than_three_intervals_is_an_error),
+        cmocka_unit_test(an_agent_that_is_late_itself_makes_no_snapshot_late),
         cmocka_unit_test(silent_nodes_are_judged_by_their_poll),
         cmocka_unit_test(without_url_lateness_alone_counts),
         cmocka_unit_test(a_newer_heartbeat_overrides_a_will),
