@@ -138,11 +138,19 @@ static void keep(struct node *node, const struct heartbeat *heartbeat)
     }
 }
 
+/* How much later than one interval after the last heartbeat is this one? */
+static int64_t lateness(const struct evidence *e, struct now now)
+{
+    int64_t due_ms = e->agent.heartbeat_ms + (int64_t)e->agent.interval_s * 1000;
+    return e->agent.heartbeat_ms != 0 && now.mono_ms > due_ms ? now.mono_ms - due_ms : 0;
+}
+
 /* A live heartbeat of the current session: the proof of life. */
 static void take_life(struct entry *entry, const struct heartbeat *heartbeat, struct now now)
 {
     struct node *node = &entry->node;
     struct evidence *e = &node->evidence;
+    e->agent.late_ms = lateness(e, now);
     e->agent.heartbeat_ms = now.mono_ms;
     e->agent.presence = PRESENCE_ONLINE;
     e->agent.presence_ms = now.mono_ms;

@@ -144,7 +144,9 @@ static struct verdict unproven(int64_t heard_ms, const struct link_evidence *lin
     return verdict(STATE_UNKNOWN, outage ? CAUSE_BROKER_DOWN : CAUSE_STARTING, VIA_NONE);
 }
 
-bool verdict_endpoint_fails(const struct evidence *e, enum report_kind kind, struct now now)
+/* Ages are judged as of the last heartbeat, which told them: while nothing can be heard, nothing grows old.
+ * And an agent that slept has not fetched meanwhile. */
+bool verdict_endpoint_fails(const struct evidence *e, enum report_kind kind)
 {
     const char *error = e->snapshots[kind].error;
     if (!e->snapshots[kind].present || strcmp(error, "off") == 0) {
@@ -154,19 +156,14 @@ bool verdict_endpoint_fails(const struct evidence *e, enum report_kind kind, str
         return true;
     }
     int64_t interval_ms = (int64_t)e->snapshots[kind].interval_s * 1000;
-    int64_t tolerance_ms = 3 * interval_ms;
-    if (kind != REPORT_READINGS) {
-        /* What did not change is not sent: only heartbeats tell that it was fetched. */
-        tolerance_ms = max_of(tolerance_ms, interval_ms + heartbeat_ms(e) * 3 / 2);
-    }
     return interval_ms > 0 && e->snapshots[kind].age_from_ms != 0 &&
-           now.mono_ms - e->snapshots[kind].age_from_ms > tolerance_ms;
+           e->agent.heartbeat_ms - e->snapshots[kind].age_from_ms > 3 * interval_ms + e->agent.late_ms;
 }
 
-static bool any_endpoint_fails(const struct evidence *e, struct now now)
+static bool any_endpoint_fails(const struct evidence *e)
 {
     for (int kind = 0; kind < REPORT_KINDS; kind++) {
-        if (verdict_endpoint_fails(e, (enum report_kind)kind, now)) {
+        if (verdict_endpoint_fails(e, (enum report_kind)kind)) {
             return true;
         }
     }
@@ -174,14 +171,14 @@ static bool any_endpoint_fails(const struct evidence *e, struct now now)
 }
 
 /* Row 2. */
-static struct verdict fresh(const struct evidence *e, struct now now)
+static struct verdict fresh(const struct evidence *e)
 {
     enum cause cause = CAUSE_NONE;
     if (e->agent.duplicate) {
         cause = CAUSE_DUPLICATE_NAME;
     } else if (e->source.known && !e->source.ok) {
         cause = e->source.answers ? CAUSE_SMOLLAMA_ERROR : CAUSE_SMOLLAMA_DOWN;
-    } else if (any_endpoint_fails(e, now)) {
+    } else if (any_endpoint_fails(e)) {
         cause = CAUSE_ENDPOINT_ERROR;
     } else if (e->frozen) {
         cause = CAUSE_FROZEN;
@@ -225,7 +222,7 @@ static struct verdict of_agent(const struct evidence *e, const struct link_evide
 {
     struct agent_view agent = agent_view(e, link, now.mono_ms);
     if (agent.fresh) {
-        return fresh(e, now);
+        return fresh(e);
     }
     if (agent.silent || (agent.doubtful && e->has_url)) {
         return silent(e, link, &agent);

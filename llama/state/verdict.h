@@ -59,6 +59,7 @@ struct evidence {
         enum presence presence; /* the status last heard */
         int64_t first_ms;       /* when one was first heard: until its heartbeat is due, none is missing */
         int64_t heartbeat_ms;   /* last heartbeat that counts as life */
+        int64_t late_ms;        /* by how much that one came later than announced; 0 = it did not */
         int64_t presence_ms;    /* when it was heard; a later heartbeat overrides will and stop */
         uint32_t interval_s;    /* of the last heartbeat, 1–3600; 0 = not known yet (10 is assumed) */
     } agent;
@@ -120,8 +121,8 @@ void verdict_reason(struct verdict verdict, const struct evidence *evidence, con
  * was not heard since llamad started and is offline by the broker's memory. */
 bool verdict_silent_on_mqtt(const struct evidence *evidence, const struct link_evidence *link,
                             struct now now);
-/* Does one snapshot alone degrade the node: failing for two fetches, or too old? */
-bool verdict_endpoint_fails(const struct evidence *evidence, enum report_kind kind, struct now now);
+/* Does one snapshot alone degrade the node: failing for two fetches, or too old as of the last heartbeat? */
+bool verdict_endpoint_fails(const struct evidence *evidence, enum report_kind kind);
 /* Does its agent count as alive on MQTT right now? */
 bool verdict_fresh_on_mqtt(const struct evidence *evidence, const struct link_evidence *link, struct now now);
 

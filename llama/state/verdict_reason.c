@@ -157,7 +157,7 @@ static void append_endpoints(struct text *t, const struct evidence *e, struct no
     const char *separator = "";
     for (int i = 0; i < REPORT_KINDS; i++) {
         enum report_kind kind = (enum report_kind)i;
-        if (!verdict_endpoint_fails(e, kind, now)) {
+        if (!verdict_endpoint_fails(e, kind)) {
             continue;
         }
         append(t, "%s/api/%s: ", separator, report_kind_name(kind));
