@@ -84,7 +84,7 @@ void cache_poll_finished(struct cache *cache, struct node *node, const struct pr
         e->probe.ok_ms = now.mono_ms;
     }
     if (answered) {
-        node->latency_ms = result->latency_ms;
+        node->latency_ms = result->latency_ms > 0 ? result->latency_ms : 1; /* 0 is unknown */
         cache_seen(entry, now.mono_ms, now);
     }
     if (!verdict_fresh_on_mqtt(e, &cache->link, now)) { /* else MQTT has overtaken it */

@@ -207,6 +207,18 @@ static void manual_nodes_without_agent_live_by_their_polls(void **state)
     assert_state(w, NODE, "unreachable", "no_answer");
 }
 
+static void an_answer_within_a_millisecond_has_a_latency(void **state)
+{
+    struct world *w = *state;
+    cache_add_manual(w->cache, NODE, "http://10.0.0.1:8080", w->now);
+    struct probe_result result = {.outcome = PROBE_FAILED, .error = "refused"};
+    cache_poll_finished(w->cache, world_node(w, NODE), &result, w->now);
+    assert_int_equal(world_node(w, NODE)->latency_ms, 0);
+    result = (struct probe_result){.outcome = PROBE_OK, .answered = true, .latency_ms = 0};
+    cache_poll_finished(w->cache, world_node(w, NODE), &result, w->now);
+    assert_int_equal(world_node(w, NODE)->latency_ms, 1);
+}
+
 static void smollama_trouble_is_told_apart(void **state)
 {
     struct world *w = *state;
@@ -473,6 +485,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(broken_poll_bodies_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(another_nodes_answer_proves_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(manual_nodes_without_agent_live_by_their_polls, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_answer_within_a_millisecond_has_a_latency, set_up, tear_down),
         cmocka_unit_test_setup_teardown(smollama_trouble_is_told_apart, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_endpoint_is_in_trouble_after_two_fetches, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_outage_is_one_event, set_up, tear_down),
