@@ -28,19 +28,21 @@ uint32_t backoff_random(struct backoff *b, uint32_t range)
     /* The last, incomplete stretch of the 32-bit range would favour small numbers: draw again. */
     uint32_t usable = UINT32_MAX - UINT32_MAX % range;
     uint32_t number;
-    do
+    do {
         number = draw(b);
-    while (number >= usable);
+    } while (number >= usable);
     return number % range;
 }
 
 uint32_t backoff_next_ms(struct backoff *b)
 {
     uint64_t whole = b->attempt < 32 ? (uint64_t)b->min_ms << b->attempt : b->max_ms;
-    if (whole > b->max_ms)
+    if (whole > b->max_ms) {
         whole = b->max_ms;
-    if (b->attempt < UINT32_MAX)
+    }
+    if (b->attempt < UINT32_MAX) {
         b->attempt++;
+    }
     uint32_t half = (uint32_t)(whole / 2);
     uint32_t spread = (uint32_t)whole - half;
     return half + (spread == UINT32_MAX ? draw(b) : backoff_random(b, spread + 1));

@@ -25,8 +25,9 @@ void buf_reset(struct buf *b)
 /* Makes the memory hold `size` bytes in all; the limit was checked by the caller. */
 static bool grow(struct buf *b, size_t size)
 {
-    if (size <= b->cap)
+    if (size <= b->cap) {
         return true;
+    }
     size_t cap = b->cap ? b->cap : FIRST_SIZE;
     while (cap < size) {
         if (cap > SIZE_MAX / 2) {
@@ -47,8 +48,9 @@ static bool grow(struct buf *b, size_t size)
 
 char *buf_reserve(struct buf *b, size_t n)
 {
-    if (b->failed)
+    if (b->failed) {
         return NULL;
+    }
     /* one byte more than asked for, so that buf_terminate seldom has to move the bytes */
     if (n >= SIZE_MAX - b->len || (b->limit && b->len + n > b->limit)) {
         b->failed = true;
@@ -60,8 +62,9 @@ char *buf_reserve(struct buf *b, size_t n)
 void buf_append(struct buf *b, const void *data, size_t len)
 {
     char *to = buf_reserve(b, len);
-    if (!to || len == 0)
+    if (!to || len == 0) {
         return;
+    }
     memcpy(to, data, len);
     b->len += len;
 }
@@ -84,8 +87,9 @@ void buf_printf(struct buf *b, const char *format, ...)
     int n = vsnprintf(NULL, 0, format, args);
     va_end(args);
     char *to = n < 0 ? NULL : buf_reserve(b, (size_t)n);
-    if (n < 0)
+    if (n < 0) {
         b->failed = true;
+    }
     if (to) {
         vsnprintf(to, (size_t)n + 1, format, again); /* buf_reserve left room for the NUL */
         b->len += (size_t)n;
@@ -95,16 +99,18 @@ void buf_printf(struct buf *b, const char *format, ...)
 
 const char *buf_terminate(struct buf *b)
 {
-    if (b->failed || !grow(b, b->len + 1))
+    if (b->failed || !grow(b, b->len + 1)) {
         return NULL;
+    }
     b->data[b->len] = '\0';
     return b->data;
 }
 
 char *buf_take(struct buf *b, size_t *ret_len)
 {
-    if (!buf_terminate(b))
+    if (!buf_terminate(b)) {
         return NULL;
+    }
     char *data = b->data;
     *ret_len = b->len;
     *b = (struct buf){.limit = b->limit};
@@ -116,12 +122,13 @@ static void json_escape(struct buf *b, unsigned char c)
 {
     static const char letters[] = "btn?fr"; /* for 8 … 13; 11 has none */
     char escape[8];
-    if (c == '"' || c == '\\')
+    if (c == '"' || c == '\\') {
         snprintf(escape, sizeof(escape), "\\%c", c);
-    else if (c >= 8 && c <= 13 && c != 11)
+    } else if (c >= 8 && c <= 13 && c != 11) {
         snprintf(escape, sizeof(escape), "\\%c", letters[c - 8]);
-    else
+    } else {
         snprintf(escape, sizeof(escape), "\\u%04x", c);
+    }
     buf_str(b, escape);
 }
 
@@ -138,10 +145,11 @@ void buf_json_string(struct buf *b, const char *s, size_t len)
             continue;
         }
         buf_append(b, s, plain);
-        if (n == 0)
+        if (n == 0) {
             buf_str(b, UTF8_REPLACEMENT);
-        else
+        } else {
             json_escape(b, c);
+        }
         s += plain + 1;
         len -= plain + 1;
         plain = 0;
@@ -152,10 +160,11 @@ void buf_json_string(struct buf *b, const char *s, size_t len)
 
 void buf_json_cstr(struct buf *b, const char *s_or_null)
 {
-    if (s_or_null)
+    if (s_or_null) {
         buf_json_string(b, s_or_null, strlen(s_or_null));
-    else
+    } else {
         buf_str(b, "null");
+    }
 }
 
 void buf_json_int(struct buf *b, int64_t value)
@@ -163,11 +172,12 @@ void buf_json_int(struct buf *b, int64_t value)
     char digits[24];
     char *p = digits + sizeof(digits);
     uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
-    do
+    do {
         *--p = (char)('0' + rest % 10);
-    while (rest /= 10);
-    if (value < 0)
+    } while (rest /= 10);
+    if (value < 0) {
         *--p = '-';
+    }
     buf_append(b, p, (size_t)(digits + sizeof(digits) - p));
 }
 
@@ -176,11 +186,13 @@ void buf_json_int(struct buf *b, int64_t value)
 static bool json_short_double(struct buf *b, double value)
 {
     double thousandths = nearbyint(value * 1000);
-    if (fabs(thousandths) >= 1e15 || thousandths / 1000 != value || (value == 0 && signbit(value)))
+    if (fabs(thousandths) >= 1e15 || thousandths / 1000 != value || (value == 0 && signbit(value))) {
         return false;
+    }
     int64_t rest = (int64_t)fabs(thousandths);
-    if (value < 0)
+    if (value < 0) {
         buf_char(b, '-');
+    }
     buf_json_int(b, rest / 1000);
     rest %= 1000;
     if (rest > 0) {
@@ -198,13 +210,14 @@ void buf_json_double(struct buf *b, double value)
         buf_str(b, "null");
         return;
     }
-    if (json_short_double(b, value))
+    if (json_short_double(b, value)) {
         return;
+    }
     char text[32];
     int precision = 15;
-    do
+    do {
         snprintf(text, sizeof(text), "%.*g", precision, value);
-    while (strtod(text, NULL) != value && ++precision <= 17);
+    } while (strtod(text, NULL) != value && ++precision <= 17);
     buf_str(b, text);
 }
 
@@ -217,16 +230,18 @@ void buf_json_time(struct buf *b, int64_t wall_ms)
 {
     char text[TIMESTAMP_SIZE];
     timestamp_format(wall_ms, text);
-    if (text[0] == '-')
+    if (text[0] == '-') {
         buf_str(b, "null");
-    else
+    } else {
         buf_json_cstr(b, text);
+    }
 }
 
 void buf_json_sep(struct buf *b)
 {
-    if (!b->failed && b->len > 0 && !memchr("{[:,", b->data[b->len - 1], 4))
+    if (!b->failed && b->len > 0 && !memchr("{[:,", b->data[b->len - 1], 4)) {
         buf_char(b, ',');
+    }
 }
 
 void buf_json_key(struct buf *b, const char *key)

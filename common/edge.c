@@ -16,24 +16,26 @@ static struct item read_item(struct json_slice object)
 {
     struct item item = {0};
     for (struct json_iter it = json_iter(object); json_next(&it);) {
-        if (json_key_is(it.key, "source"))
+        if (json_key_is(it.key, "source")) {
             item.source = it.value;
-        else if (json_key_is(it.key, "value"))
+        } else if (json_key_is(it.key, "value")) {
             item.value = it.value;
-        else if (json_key_is(it.key, "unit"))
+        } else if (json_key_is(it.key, "unit")) {
             item.unit = it.value;
-        else if (json_key_is(it.key, "ts"))
+        } else if (json_key_is(it.key, "ts")) {
             item.ts = it.value;
+        }
     }
     return item;
 }
 
 static void append_or(struct buf *out, struct json_slice value, const char *otherwise)
 {
-    if (value.data)
+    if (value.data) {
         buf_append(out, value.data, value.len);
-    else
+    } else {
         buf_str(out, otherwise);
+    }
 }
 
 static bool is_time(struct json_slice string)
@@ -60,18 +62,20 @@ static void write_item(struct buf *out, struct json_slice object, int64_t receiv
     buf_str(out, ",\"unit\":");
     append_or(out, only_string(item.unit), "null");
     buf_str(out, ",\"timestamp\":");
-    if (is_time(item.ts))
+    if (is_time(item.ts)) {
         buf_append(out, item.ts.data, item.ts.len);
-    else
+    } else {
         buf_json_time(out, received_wall_ms);
+    }
     buf_str(out, ",\"metadata\":null}");
 }
 
 static int64_t message_time(struct json_slice epoch, int64_t received_wall_ms)
 {
     double seconds;
-    if (json_double(epoch, &seconds) < 0)
+    if (json_double(epoch, &seconds) < 0) {
         return received_wall_ms;
+    }
     int64_t at_ms = timestamp_from_epoch(seconds);
     return at_ms == TIMESTAMP_NONE ? received_wall_ms : at_ms;
 }
@@ -95,14 +99,16 @@ static int rewrite(struct json_slice root, int64_t received_wall_ms, struct buf 
     buf_str(out, ",\"readings\":[");
     struct json_iter it = json_iter(readings);
     while (out->len - before <= EDGE_BODY_MAX && json_next(&it)) {
-        if (json_type(it.value) == JSON_OBJECT)
+        if (json_type(it.value) == JSON_OBJECT) {
             write_item(out, it.value, received_wall_ms);
+        }
     }
     buf_str(out, "]}");
     if (out->failed || out->len - before > EDGE_BODY_MAX) {
         out->len = before;
-        if (out->failed)
+        if (out->failed) {
             return -ENOMEM;
+        }
         fault_set(fault, REJECT_TOO_LARGE, "more than %d bytes of readings", EDGE_BODY_MAX);
         return -EBADMSG;
     }
@@ -125,18 +131,20 @@ int edge_decode(const char *payload, size_t len, int64_t received_wall_ms, struc
     if (!valid && error.fault == JSON_NOT_JSON) {
         size_t repaired_len;
         repaired = json_replace_nonfinite(payload, len, &repaired_len);
-        if (!repaired && repaired_len == SIZE_MAX)
+        if (!repaired && repaired_len == SIZE_MAX) {
             return -ENOMEM;
+        }
         if (repaired) {
             payload = repaired;
             len = repaired_len;
             valid = json_check(payload, len, JSON_MAX_DEPTH, &error);
         }
     }
-    if (valid)
+    if (valid) {
         r = rewrite(json_root(payload, len), received_wall_ms, out, ret_claimed, ret_at_ms, ret_fault);
-    else
+    } else {
         fault_set_json(ret_fault, &error);
+    }
     free(repaired);
     return r;
 }

@@ -55,8 +55,9 @@ static void encode_labels(struct buf *out, const struct heartbeat *h)
 {
     buf_json_key(out, "labels");
     buf_char(out, '{');
-    for (size_t i = 0; i < h->label_count; i++)
+    for (size_t i = 0; i < h->label_count; i++) {
         member_string(out, h->labels[i].key, h->labels[i].value);
+    }
     buf_char(out, '}');
 }
 
@@ -80,8 +81,9 @@ static void encode_snapshots(struct buf *out, const struct heartbeat *h)
     buf_char(out, '{');
     for (int kind = 0; kind < REPORT_KINDS; kind++) {
         const struct snapshot_state *s = &h->snapshots[kind];
-        if (!s->present)
+        if (!s->present) {
             continue;
+        }
         buf_json_key(out, report_kind_name((enum report_kind)kind));
         buf_char(out, '{');
         member_int(out, "seq", s->seq);
@@ -96,8 +98,9 @@ static void encode_snapshots(struct buf *out, const struct heartbeat *h)
 /* 0, or -ENOMEM with `out` as long as it was. */
 static int finish(struct buf *out, size_t before)
 {
-    if (!out->failed)
+    if (!out->failed) {
         return 0;
+    }
     out->len = before;
     return -ENOMEM;
 }
@@ -116,10 +119,11 @@ int heartbeat_encode(struct buf *out, const struct heartbeat *h)
     member_int(out, "interval_s", h->interval_s);
     member_string_or_null(out, "url", h->url);
     buf_json_key(out, "utc_offset_s");
-    if (h->utc_offset_s == TIMESTAMP_OFFSET_UNKNOWN)
+    if (h->utc_offset_s == TIMESTAMP_OFFSET_UNKNOWN) {
         buf_str(out, "null");
-    else
+    } else {
         buf_json_int(out, h->utc_offset_s);
+    }
     encode_labels(out, h);
     encode_source(out, h);
     encode_snapshots(out, h);
@@ -134,8 +138,9 @@ int status_encode(struct buf *out, const struct status *status)
     buf_json_cstr(out, status->online ? "online" : "offline");
     member_string(out, "session", status->session);
     member_time(out, "at", status->at_ms);
-    if (!status->online && status->stopped)
+    if (!status->online && status->stopped) {
         member_string(out, "reason", "stopped");
+    }
     buf_char(out, '}');
     return finish(out, before);
 }
@@ -165,8 +170,9 @@ static int64_t get_time(const struct cJSON *object, const char *name)
 static int require_session(const struct cJSON *object, char session[SESSION_MAX + 1], struct fault *fault)
 {
     const char *text = json_get_string(object, "session");
-    if (!text || !session_valid(text, strlen(text)))
+    if (!text || !session_valid(text, strlen(text))) {
         return bad_field(fault, object, "session", "not 1 to 40 of A-Z a-z 0-9 _ -");
+    }
     copy_text(session, SESSION_MAX + 1, text);
     return 0;
 }
@@ -180,8 +186,9 @@ static int require_time(const struct cJSON *object, int64_t *ret_ms, struct faul
 static int require_name(const struct cJSON *object, struct heartbeat *h, struct fault *fault)
 {
     const char *name = json_get_string(object, "node");
-    if (!name)
+    if (!name) {
         return bad_field(fault, object, "node", "not a string");
+    }
     const char *why;
     if (!node_name_valid(name, strlen(name), &why)) {
         fault_set(fault, REJECT_BAD_NAME, "node: the name \"%.80s\" %s", name, why);
@@ -194,12 +201,13 @@ static int require_name(const struct cJSON *object, struct heartbeat *h, struct 
 static int require_type(const struct cJSON *object, struct heartbeat *h, struct fault *fault)
 {
     const char *name = json_get_string(object, "type");
-    if (name && strcmp(name, "alpaca") == 0)
+    if (name && strcmp(name, "alpaca") == 0) {
         h->type = NODE_ALPACA;
-    else if (name && strcmp(name, "llama") == 0)
+    } else if (name && strcmp(name, "llama") == 0) {
         h->type = NODE_LLAMA;
-    else
+    } else {
         return bad_field(fault, object, "type", "neither \"alpaca\" nor \"llama\"");
+    }
     return 0;
 }
 
@@ -207,8 +215,9 @@ static int require_type(const struct cJSON *object, struct heartbeat *h, struct 
 static bool get_interval(const struct cJSON *object, uint32_t max, uint32_t *ret_s)
 {
     double seconds;
-    if (!json_get_double(object, "interval_s", &seconds))
+    if (!json_get_double(object, "interval_s", &seconds)) {
         return false;
+    }
     *ret_s = seconds < 1 ? 1 : seconds > max ? max : (uint32_t)seconds;
     return true;
 }
@@ -217,18 +226,23 @@ static int decode_required(const struct cJSON *object, struct heartbeat *h, stru
 {
     int64_t version, seq;
     int r;
-    if (!json_get_int(object, "v", 1, 1, &version))
+    if (!json_get_int(object, "v", 1, 1, &version)) {
         return bad_field(fault, object, "v", "not 1");
+    }
     if ((r = require_name(object, h, fault)) < 0 || (r = require_type(object, h, fault)) < 0 ||
-        (r = require_session(object, h->session, fault)) < 0)
+        (r = require_session(object, h->session, fault)) < 0) {
         return r;
-    if (!json_get_int(object, "seq", 1, EXACT_MAX, &seq))
+    }
+    if (!json_get_int(object, "seq", 1, EXACT_MAX, &seq)) {
         return bad_field(fault, object, "seq", "not a positive integer");
+    }
     h->seq = (uint64_t)seq;
-    if ((r = require_time(object, &h->at_ms, fault)) < 0)
+    if ((r = require_time(object, &h->at_ms, fault)) < 0) {
         return r;
-    if (!get_interval(object, HEARTBEAT_INTERVAL_MAX, &h->interval_s))
+    }
+    if (!get_interval(object, HEARTBEAT_INTERVAL_MAX, &h->interval_s)) {
         return bad_field(fault, object, "interval_s", "not a number");
+    }
     return 0;
 }
 
@@ -245,8 +259,9 @@ static void get_text(const struct cJSON *object, const char *name, char *buffer,
 {
     const char *text = json_get_string(object, name);
     size_t len = text ? utf8_cut(text, strlen(text), size - 1) : 0;
-    if (len > 0)
+    if (len > 0) {
         memcpy(buffer, text, len);
+    }
     buffer[len] = '\0';
 }
 
@@ -255,13 +270,15 @@ static bool url_usable(const char *url)
 {
     size_t len = strlen(url);
     size_t scheme = strncasecmp(url, "http://", 7) == 0 ? 7 : strncasecmp(url, "https://", 8) == 0 ? 8 : 0;
-    if (scheme == 0 || len == scheme || len > URL_MAX || url[scheme] == '/')
+    if (scheme == 0 || len == scheme || len > URL_MAX || url[scheme] == '/') {
         return false;
+    }
     for (size_t i = 0; i < len;) {
         uint32_t code_point;
         unsigned n = utf8_decode(url + i, len - i, &code_point);
-        if (n == 0 || code_point == ' ' || utf8_is_invisible(code_point))
+        if (n == 0 || code_point == ' ' || utf8_is_invisible(code_point)) {
             return false;
+        }
         i += n;
     }
     return true;
@@ -274,8 +291,9 @@ static void decode_labels(struct json_slice labels, struct heartbeat *h)
     while (it.object && h->label_count < LABELS_MAX && json_next(&it)) {
         struct label *label = &h->labels[h->label_count];
         if (json_type(it.value) != JSON_STRING ||
-            json_string_cut(it.key, label->key, sizeof(label->key)) == 0)
+            json_string_cut(it.key, label->key, sizeof(label->key)) == 0) {
             continue;
+        }
         json_string_cut(it.value, label->value, sizeof(label->value));
         h->label_count++;
     }
@@ -286,10 +304,12 @@ static void decode_source(const struct cJSON *source, struct heartbeat *h)
     const char *kind = json_get_string(source, "kind");
     h->source.kind = kind && strcmp(kind, "system") == 0 ? SOURCE_SYSTEM : SOURCE_SMOLLAMA;
     const char *name = json_get_string(source, "node_name");
-    if (name && strlen(name) <= NODE_NAME_MAX) /* cut, it would be another name */
+    if (name && strlen(name) <= NODE_NAME_MAX) { /* cut, it would be another name */
         copy_text(h->source.node_name, sizeof h->source.node_name, name);
-    if (!json_get_bool(source, "ok", &h->source.ok))
+    }
+    if (!json_get_bool(source, "ok", &h->source.ok)) {
         h->source.ok = true;
+    }
     get_text(source, "error", h->source.error, sizeof(h->source.error));
     h->source.since_ms = get_time(source, "since");
     h->source.latency_ms = (uint32_t)get_count(source, "latency_ms", UINT32_MAX);
@@ -305,8 +325,9 @@ static void decode_snapshots(const struct cJSON *snapshots, struct heartbeat *h)
         s->present = json_is_object(snapshot);
         s->seq = get_count(snapshot, "seq", EXACT_MAX);
         s->captured_at_ms = get_time(snapshot, "captured_at");
-        if (!get_interval(snapshot, SNAPSHOT_INTERVAL_MAX, &s->interval_s))
+        if (!get_interval(snapshot, SNAPSHOT_INTERVAL_MAX, &s->interval_s)) {
             s->interval_s = usual_s[kind];
+        }
         get_text(snapshot, "error", s->error, sizeof(s->error));
     }
 }
@@ -316,8 +337,9 @@ static void decode_optional(const struct cJSON *object, struct heartbeat *h)
     get_text(object, "version", h->version, sizeof(h->version));
     h->uptime_s = get_count(object, "uptime_s", EXACT_MAX);
     const char *url = json_get_string(object, "url");
-    if (url && url_usable(url))
+    if (url && url_usable(url)) {
         copy_text(h->url, sizeof h->url, url);
+    }
     int64_t offset_s;
     h->utc_offset_s =
         json_get_int(object, "utc_offset_s", -TIMESTAMP_OFFSET_MAX, TIMESTAMP_OFFSET_MAX, &offset_s)
@@ -380,8 +402,9 @@ int heartbeat_decode(const char *payload, size_t len, struct heartbeat *ret_hear
 {
     struct cJSON *object;
     int r = parse_object(payload, len, &object, ret_fault);
-    if (r < 0)
+    if (r < 0) {
         return r;
+    }
     struct heartbeat heartbeat = {0};
     r = decode_required(object, &heartbeat, ret_fault);
     if (r == 0) {
@@ -398,19 +421,22 @@ int status_decode(const char *payload, size_t len, struct status *ret_status, st
 {
     struct cJSON *object;
     int r = parse_object(payload, len, &object, ret_fault);
-    if (r < 0)
+    if (r < 0) {
         return r;
+    }
     struct status status = {0};
     const char *state = json_get_string(object, "state");
     const char *reason = json_get_string(object, "reason");
     status.online = state && strcmp(state, "online") == 0;
-    if (!status.online && (!state || strcmp(state, "offline") != 0))
+    if (!status.online && (!state || strcmp(state, "offline") != 0)) {
         r = bad_field(ret_fault, object, "state", "neither \"online\" nor \"offline\"");
-    else if ((r = require_session(object, status.session, ret_fault)) == 0)
+    } else if ((r = require_session(object, status.session, ret_fault)) == 0) {
         r = require_time(object, &status.at_ms, ret_fault);
+    }
     status.stopped = !status.online && reason && strcmp(reason, "stopped") == 0;
-    if (r == 0)
+    if (r == 0) {
         *ret_status = status;
+    }
     json_free(object);
     return r;
 }

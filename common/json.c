@@ -24,12 +24,15 @@ static const char *skip_string(const char *p, const char *end)
             }
             p += 8;
         }
-        while (p < end && *p != '"' && *p != '\\')
+        while (p < end && *p != '"' && *p != '\\') {
             p++;
-        if (p >= end)
+        }
+        if (p >= end) {
             return end;
-        if (*p == '"')
+        }
+        if (*p == '"') {
             return p + 1;
+        }
         p += end - p >= 2 ? 2 : 1;
     }
 }
@@ -52,8 +55,9 @@ static const char *skip_container(const char *p, const char *end)
             depth++;
             break;
         case MARK_CLOSE:
-            if (--depth == 0)
+            if (--depth == 0) {
                 return p + 1;
+            }
             break;
         default:
             break;
@@ -65,12 +69,15 @@ static const char *skip_container(const char *p, const char *end)
 
 static const char *skip_value(const char *p, const char *end)
 {
-    if (*p == '"')
+    if (*p == '"') {
         return skip_string(p, end);
-    if (*p == '{' || *p == '[')
+    }
+    if (*p == '{' || *p == '[') {
         return skip_container(p, end);
-    while (p < end && *p != ',' && *p != '}' && *p != ']' && !is_space(*p))
+    }
+    while (p < end && *p != ',' && *p != '}' && *p != ']' && !is_space(*p)) {
         p++;
+    }
     return p;
 }
 
@@ -80,8 +87,9 @@ struct json_slice json_root(const char *text, size_t len)
         text++;
         len--;
     }
-    while (len > 0 && is_space(text[len - 1]))
+    while (len > 0 && is_space(text[len - 1])) {
         len--;
+    }
     return len > 0 ? (struct json_slice){.data = text, .len = len} : (struct json_slice){0};
 }
 
@@ -110,8 +118,9 @@ enum json_type json_type(struct json_slice value)
 struct json_iter json_iter(struct json_slice container)
 {
     enum json_type type = json_type(container);
-    if ((type != JSON_ARRAY && type != JSON_OBJECT) || container.len < 2)
+    if ((type != JSON_ARRAY && type != JSON_OBJECT) || container.len < 2) {
         return (struct json_iter){0};
+    }
     return (struct json_iter){
         .next = container.data + 1,
         .end = container.data + container.len - 1, /* the closing bracket */
@@ -122,19 +131,23 @@ struct json_iter json_iter(struct json_slice container)
 bool json_next(struct json_iter *it)
 {
     const char *p = it->next, *end = it->end;
-    while (p < end && (is_space(*p) || *p == ','))
+    while (p < end && (is_space(*p) || *p == ',')) {
         p++;
+    }
     it->next = p;
-    if (p >= end)
+    if (p >= end) {
         return false;
+    }
     if (it->object) {
         const char *key = p;
         p = *p == '"' ? skip_string(p, end) : end;
         it->key = (struct json_slice){.data = key, .len = (size_t)(p - key)};
-        while (p < end && (is_space(*p) || *p == ':'))
+        while (p < end && (is_space(*p) || *p == ':')) {
             p++;
-        if (p >= end)
+        }
+        if (p >= end) {
             return false;
+        }
     }
     it->next = skip_value(p, end);
     it->value = (struct json_slice){.data = p, .len = (size_t)(it->next - p)};
@@ -145,11 +158,13 @@ struct json_slice json_member(struct json_slice object, const char *name)
 {
     struct json_slice found = {0};
     struct json_iter it = json_iter(object);
-    if (!it.object)
+    if (!it.object) {
         return found;
+    }
     while (json_next(&it)) {
-        if (json_key_is(it.key, name))
+        if (json_key_is(it.key, name)) {
             found = it.value;
+        }
     }
     return found;
 }
@@ -157,8 +172,9 @@ struct json_slice json_member(struct json_slice object, const char *name)
 size_t json_count(struct json_slice container)
 {
     size_t count = 0;
-    for (struct json_iter it = json_iter(container); json_next(&it);)
+    for (struct json_iter it = json_iter(container); json_next(&it);) {
         count++;
+    }
     return count;
 }
 

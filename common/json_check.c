@@ -33,10 +33,12 @@ static enum step fail_at(struct scanner *s, const char *where, enum json_fault f
 static enum step fail_here(struct scanner *s, const char *message)
 {
     uint32_t code_point;
-    if (s->p >= s->end)
+    if (s->p >= s->end) {
         return fail_at(s, s->end, JSON_NOT_JSON, "truncated");
-    if (utf8_decode(s->p, (size_t)(s->end - s->p), &code_point) == 0)
+    }
+    if (utf8_decode(s->p, (size_t)(s->end - s->p), &code_point) == 0) {
         return fail_at(s, s->p, JSON_NOT_UTF8, "invalid UTF-8");
+    }
     return fail_at(s, s->p, JSON_NOT_JSON, message);
 }
 
@@ -52,8 +54,9 @@ static inline bool is_digit(char c)
 
 static inline void skip_space(struct scanner *s)
 {
-    while (s->p < s->end && is_space(*s->p))
+    while (s->p < s->end && is_space(*s->p)) {
         s->p++;
+    }
 }
 
 static bool is_hex(char c)
@@ -68,13 +71,15 @@ static bool check_escape(struct scanner *s)
     if (s->p < s->end && *s->p == 'u') {
         s->p++;
         for (int i = 0; i < 4; i++, s->p++) {
-            if (s->p >= s->end || !is_hex(*s->p))
+            if (s->p >= s->end || !is_hex(*s->p)) {
                 return fail_here(s, "\\u without four hexadecimal digits") != STEP_FAIL;
+            }
         }
         return true;
     }
-    if (s->p >= s->end || *s->p == '\0' || !strchr("\"\\/bfnrt", *s->p))
+    if (s->p >= s->end || *s->p == '\0' || !strchr("\"\\/bfnrt", *s->p)) {
         return fail_here(s, "unknown escape") != STEP_FAIL;
+    }
     s->p++;
     return true;
 }
@@ -92,24 +97,28 @@ static bool check_string(struct scanner *s)
             }
             s->p += 8;
         }
-        if (s->p >= s->end)
+        if (s->p >= s->end) {
             return fail_here(s, NULL) != STEP_FAIL;
+        }
         unsigned char c = (unsigned char)*s->p;
         if (c == '"') {
             s->p++;
             return true;
         }
-        if (c < 0x20)
+        if (c < 0x20) {
             return fail_here(s, "control character in a string") != STEP_FAIL;
+        }
         if (c == '\\') {
-            if (!check_escape(s))
+            if (!check_escape(s)) {
                 return false;
+            }
             continue;
         }
         uint32_t code_point;
         unsigned n = utf8_decode(s->p, (size_t)(s->end - s->p), &code_point);
-        if (n == 0)
+        if (n == 0) {
             return fail_here(s, NULL) != STEP_FAIL;
+        }
         s->p += n;
     }
 }
@@ -117,35 +126,42 @@ static bool check_string(struct scanner *s)
 /* At least one digit. */
 static bool check_digits(struct scanner *s)
 {
-    if (s->p >= s->end || !is_digit(*s->p))
+    if (s->p >= s->end || !is_digit(*s->p)) {
         return fail_here(s, "digit expected") != STEP_FAIL;
-    while (s->p < s->end && is_digit(*s->p))
+    }
+    while (s->p < s->end && is_digit(*s->p)) {
         s->p++;
+    }
     return true;
 }
 
 static enum step check_number(struct scanner *s)
 {
-    if (*s->p == '-')
+    if (*s->p == '-') {
         s->p++;
+    }
     if (s->p < s->end && *s->p == '0') {
         s->p++;
-        if (s->p < s->end && is_digit(*s->p))
+        if (s->p < s->end && is_digit(*s->p)) {
             return fail_here(s, "number with a leading zero");
+        }
     } else if (!check_digits(s)) {
         return STEP_FAIL;
     }
     if (s->p < s->end && *s->p == '.') {
         s->p++;
-        if (!check_digits(s))
+        if (!check_digits(s)) {
             return STEP_FAIL;
+        }
     }
     if (s->p < s->end && (*s->p == 'e' || *s->p == 'E')) {
         s->p++;
-        if (s->p < s->end && (*s->p == '+' || *s->p == '-'))
+        if (s->p < s->end && (*s->p == '+' || *s->p == '-')) {
             s->p++;
-        if (!check_digits(s))
+        }
+        if (!check_digits(s)) {
             return STEP_FAIL;
+        }
     }
     return STEP_AFTER;
 }
@@ -153,8 +169,9 @@ static enum step check_number(struct scanner *s)
 static enum step check_literal(struct scanner *s, const char *literal)
 {
     for (; *literal; literal++, s->p++) {
-        if (s->p >= s->end || *s->p != *literal)
+        if (s->p >= s->end || *s->p != *literal) {
             return fail_here(s, "unexpected character");
+        }
     }
     return STEP_AFTER;
 }
@@ -163,13 +180,16 @@ static enum step check_literal(struct scanner *s, const char *literal)
 static enum step check_key(struct scanner *s)
 {
     skip_space(s);
-    if (s->p >= s->end || *s->p != '"')
+    if (s->p >= s->end || *s->p != '"') {
         return fail_here(s, "key expected");
-    if (!check_string(s))
+    }
+    if (!check_string(s)) {
         return STEP_FAIL;
+    }
     skip_space(s);
-    if (s->p >= s->end || *s->p != ':')
+    if (s->p >= s->end || *s->p != ':') {
         return fail_here(s, "colon expected");
+    }
     s->p++;
     return STEP_VALUE;
 }
@@ -177,8 +197,9 @@ static enum step check_key(struct scanner *s)
 /* At an opening bracket or brace. */
 static enum step open_container(struct scanner *s, bool object)
 {
-    if (s->depth >= s->max_depth)
+    if (s->depth >= s->max_depth) {
         return fail_at(s, s->p, JSON_TOO_DEEP, "nested too deeply");
+    }
     s->p++;
     skip_space(s);
     if (s->p < s->end && *s->p == (object ? '}' : ']')) {
@@ -207,8 +228,9 @@ static enum step check_value(struct scanner *s)
     case 'n':
         return check_literal(s, "null");
     default:
-        if (s->p < s->end && (*s->p == '-' || is_digit(*s->p)))
+        if (s->p < s->end && (*s->p == '-' || is_digit(*s->p))) {
             return check_number(s);
+        }
         return fail_here(s, "unexpected character");
     }
 }
@@ -223,8 +245,9 @@ static enum step check_after(struct scanner *s)
         s->p++;
         return object ? check_key(s) : STEP_VALUE;
     }
-    if (c != (object ? '}' : ']'))
+    if (c != (object ? '}' : ']')) {
         return fail_here(s, object ? "comma or } expected" : "comma or ] expected");
+    }
     s->p++;
     s->depth--;
     s->objects >>= 1;
@@ -236,16 +259,19 @@ bool json_check(const char *text, size_t len, unsigned max_depth, struct json_er
     assert(max_depth <= JSON_DEPTH_LIMIT);
     struct scanner s = {.start = text, .p = text, .end = text + len, .max_depth = max_depth};
     enum step step = STEP_VALUE;
-    while (step != STEP_FAIL && (step == STEP_VALUE || s.depth > 0))
+    while (step != STEP_FAIL && (step == STEP_VALUE || s.depth > 0)) {
         step = step == STEP_VALUE ? check_value(&s) : check_after(&s);
+    }
     if (step != STEP_FAIL) {
         skip_space(&s);
-        if (s.p == s.end)
+        if (s.p == s.end) {
             return true;
+        }
         fail_here(&s, "text after the value");
     }
-    if (ret_error)
+    if (ret_error) {
         *ret_error = s.error;
+    }
     return false;
 }
 
@@ -255,8 +281,9 @@ static size_t nonfinite_at(const char *p, const char *end)
     static const char *const words[] = {"NaN", "Infinity", "-Infinity"};
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
         size_t len = strlen(words[i]);
-        if ((size_t)(end - p) >= len && memcmp(p, words[i], len) == 0)
+        if ((size_t)(end - p) >= len && memcmp(p, words[i], len) == 0) {
             return len;
+        }
     }
     return 0;
 }
@@ -271,8 +298,9 @@ static bool value_may_stand(char before, char behind)
 
 static char next_significant(const char *p, const char *end)
 {
-    while (p < end && is_space(*p))
+    while (p < end && is_space(*p)) {
         p++;
+    }
     return p < end ? *p : '\0';
 }
 
@@ -280,8 +308,9 @@ static char next_significant(const char *p, const char *end)
 static const char *behind_string(const char *p, const char *end)
 {
     for (p++; p < end && *p != '"'; p++) {
-        if (*p == '\\' && p + 1 < end)
+        if (*p == '\\' && p + 1 < end) {
             p++;
+        }
     }
     return p < end ? p + 1 : end;
 }
@@ -309,10 +338,12 @@ static size_t replace_nonfinite(const char *text, size_t len, char *out, size_t 
             continue;
         }
         const char *to = *p == '"' ? behind_string(p, end) : p + 1;
-        if (!is_space(*p))
+        if (!is_space(*p)) {
             before = *p;
-        if (out)
+        }
+        if (out) {
             memcpy(out + used, p, (size_t)(to - p));
+        }
         used += (size_t)(to - p);
         p = to;
     }

@@ -22,8 +22,9 @@ struct inside {
 
 static struct inside inside_of(struct json_slice string)
 {
-    if (json_type(string) != JSON_STRING || string.len < 2)
+    if (json_type(string) != JSON_STRING || string.len < 2) {
         return (struct inside){0};
+    }
     return (struct inside){.p = string.data + 1, .end = string.data + string.len - 1};
 }
 
@@ -53,11 +54,13 @@ static uint32_t read_unicode_escape(struct inside *in)
     uint32_t code_point = hex4(in->p + 2);
     in->p += 6;
     if (code_point < 0xd800 || code_point > 0xdbff || in->end - in->p < 6 || in->p[0] != '\\' ||
-        in->p[1] != 'u')
+        in->p[1] != 'u') {
         return code_point;
+    }
     uint32_t low = hex4(in->p + 2);
-    if (low < 0xdc00 || low > 0xdfff)
+    if (low < 0xdc00 || low > 0xdfff) {
         return code_point;
+    }
     in->p += 6;
     return 0x10000 + ((code_point - 0xd800) << 10) + (low - 0xdc00);
 }
@@ -65,14 +68,16 @@ static uint32_t read_unicode_escape(struct inside *in)
 /* The next decoded bytes: one raw byte, or the one to four of an escape. 0 at the end. */
 static unsigned next_bytes(struct inside *in, char bytes[4])
 {
-    if (in->p >= in->end)
+    if (in->p >= in->end) {
         return 0;
+    }
     if (*in->p != '\\') {
         bytes[0] = *in->p++;
         return 1;
     }
-    if (in->end - in->p >= 2 && in->p[1] == 'u')
+    if (in->end - in->p >= 2 && in->p[1] == 'u') {
         return utf8_encode(read_unicode_escape(in), bytes);
+    }
     char c = in->end - in->p >= 2 ? in->p[1] : '\\';
     static const char names[] = "bfnrt", meanings[] = "\b\f\n\r\t";
     const char *name = c ? strchr(names, c) : NULL;
@@ -84,37 +89,43 @@ static unsigned next_bytes(struct inside *in, char bytes[4])
 size_t json_string_len(struct json_slice string)
 {
     struct inside in = inside_of(string);
-    if (!has_escape(in))
+    if (!has_escape(in)) {
         return in.p ? (size_t)(in.end - in.p) : 0;
+    }
     size_t len = 0;
     char bytes[4];
-    for (unsigned n; (n = next_bytes(&in, bytes)) > 0;)
+    for (unsigned n; (n = next_bytes(&in, bytes)) > 0;) {
         len += n;
+    }
     return len;
 }
 
 int json_string(struct json_slice string, char *buffer, size_t size, size_t *ret_len)
 {
     struct inside in = inside_of(string);
-    if (!in.p)
+    if (!in.p) {
         return -EINVAL;
+    }
     size_t len = 0;
     if (!has_escape(in)) {
         len = (size_t)(in.end - in.p);
-        if (len >= size)
+        if (len >= size) {
             return -E2BIG;
+        }
         memcpy(buffer, in.p, len);
     } else {
         char bytes[4];
         for (unsigned n; (n = next_bytes(&in, bytes)) > 0; len += n) {
-            if (n >= size - len)
+            if (n >= size - len) {
                 return -E2BIG;
+            }
             memcpy(buffer + len, bytes, n);
         }
     }
     buffer[len] = '\0';
-    if (ret_len)
+    if (ret_len) {
         *ret_len = len;
+    }
     return 0;
 }
 
@@ -125,8 +136,9 @@ size_t json_string_cut(struct json_slice string, char *buffer, size_t size)
     bool full = false;
     char bytes[4];
     for (unsigned n; !full && (n = next_bytes(&in, bytes)) > 0;) {
-        if (n == 1 && bytes[0] == '\0')
+        if (n == 1 && bytes[0] == '\0') {
             n = utf8_encode(0xfffd, bytes);
+        }
         full = n >= size - len;
         if (!full) {
             memcpy(buffer + len, bytes, n);
@@ -135,11 +147,13 @@ size_t json_string_cut(struct json_slice string, char *buffer, size_t size)
     }
     if (full) { /* raw bytes come one by one: the last character may have come in part */
         size_t start = len;
-        while (start > 0 && ((unsigned char)buffer[start - 1] & 0xc0) == 0x80)
+        while (start > 0 && ((unsigned char)buffer[start - 1] & 0xc0) == 0x80) {
             start--;
+        }
         uint32_t code_point;
-        if (start > 0 && utf8_decode(buffer + start - 1, len - (start - 1), &code_point) == 0)
+        if (start > 0 && utf8_decode(buffer + start - 1, len - (start - 1), &code_point) == 0) {
             len = start - 1;
+        }
     }
     buffer[len] = '\0';
     return len;
@@ -150,8 +164,9 @@ static bool decodes_to(struct inside in, const char *expected, size_t len)
     char bytes[4];
     unsigned n;
     for (; (n = next_bytes(&in, bytes)) > 0; expected += n, len -= n) {
-        if (n > len || memcmp(bytes, expected, n) != 0)
+        if (n > len || memcmp(bytes, expected, n) != 0) {
             return false;
+        }
     }
     return len == 0;
 }
@@ -159,13 +174,16 @@ static bool decodes_to(struct inside in, const char *expected, size_t len)
 bool json_string_is(struct json_slice string, const char *expected)
 {
     struct inside in = inside_of(string);
-    if (!in.p)
+    if (!in.p) {
         return false;
+    }
     size_t raw_len = (size_t)(in.end - in.p), len = strlen(expected);
-    if (raw_len < len)
+    if (raw_len < len) {
         return false; /* escapes are longer than what they stand for */
-    if (!has_escape(in))
+    }
+    if (!has_escape(in)) {
         return raw_len == len && memcmp(in.p, expected, len) == 0;
+    }
     return decodes_to(in, expected, len);
 }
 
@@ -184,11 +202,13 @@ static bool starts_with(struct inside in, const char *needle, size_t len)
     char bytes[4];
     while (len > 0) {
         unsigned n = next_bytes(&in, bytes);
-        if (n == 0)
+        if (n == 0) {
             return false;
+        }
         for (unsigned i = 0; i < n && len > 0; i++, needle++, len--) {
-            if (lower(bytes[i]) != lower(*needle))
+            if (lower(bytes[i]) != lower(*needle)) {
                 return false;
+            }
         }
     }
     return true;
@@ -197,14 +217,17 @@ static bool starts_with(struct inside in, const char *needle, size_t len)
 /* The same where nothing has to be decoded, which is nearly always. */
 static bool contains_raw(const char *text, size_t len, const char *needle, size_t needle_len)
 {
-    if (needle_len == 0)
+    if (needle_len == 0) {
         return true;
+    }
     for (char first = lower(*needle); len >= needle_len; text++, len--) {
         size_t same = lower(*text) == first;
-        while (same > 0 && same < needle_len && lower(text[same]) == lower(needle[same]))
+        while (same > 0 && same < needle_len && lower(text[same]) == lower(needle[same])) {
             same++;
-        if (same == needle_len)
+        }
+        if (same == needle_len) {
             return true;
+        }
     }
     return false;
 }
@@ -212,14 +235,17 @@ static bool contains_raw(const char *text, size_t len, const char *needle, size_
 bool json_string_contains(struct json_slice string, const char *needle, size_t needle_len)
 {
     struct inside in = inside_of(string);
-    if (!in.p)
+    if (!in.p) {
         return false;
-    if (!has_escape(in))
+    }
+    if (!has_escape(in)) {
         return contains_raw(in.p, (size_t)(in.end - in.p), needle, needle_len);
+    }
     char bytes[4];
     do {
-        if (starts_with(in, needle, needle_len))
+        if (starts_with(in, needle, needle_len)) {
             return true;
+        }
     } while (next_bytes(&in, bytes) > 0);
     return false;
 }
@@ -235,8 +261,9 @@ static bool simple_double(struct json_slice number, double *ret_value)
     const char *p = number.data, *end = p + number.len;
     bool negative = *p == '-';
     p += negative;
-    if (end - p > 16) /* 15 digits and a point */
+    if (end - p > 16) { /* 15 digits and a point */
         return false;
+    }
     uint64_t digits = 0;
     size_t count = 0, decimals = 0;
     bool point = false;
@@ -245,14 +272,16 @@ static bool simple_double(struct json_slice number, double *ret_value)
             point = true;
             continue;
         }
-        if (!is_digit(*p))
+        if (!is_digit(*p)) {
             return false;
+        }
         digits = digits * 10 + (uint64_t)(*p - '0');
         count++;
         decimals += point;
     }
-    if (count > 15)
+    if (count > 15) {
         return false;
+    }
     double value = (double)digits / powers[decimals];
     *ret_value = negative ? -value : value;
     return true;
@@ -260,21 +289,26 @@ static bool simple_double(struct json_slice number, double *ret_value)
 
 int json_double(struct json_slice number, double *ret_value)
 {
-    if (json_type(number) != JSON_NUMBER)
+    if (json_type(number) != JSON_NUMBER) {
         return -EINVAL;
-    if (simple_double(number, ret_value))
+    }
+    if (simple_double(number, ret_value)) {
         return 0;
+    }
     char small[64];
     char *text = number.len < sizeof(small) ? small : malloc(number.len + 1);
-    if (!text)
+    if (!text) {
         return -ENOMEM;
+    }
     memcpy(text, number.data, number.len);
     text[number.len] = '\0';
     double value = strtod(text, NULL);
-    if (text != small)
+    if (text != small) {
         free(text);
-    if (!isfinite(value))
+    }
+    if (!isfinite(value)) {
         return -ERANGE;
+    }
     *ret_value = value;
     return 0;
 }
@@ -287,37 +321,44 @@ static bool plain_int(struct json_slice number, bool *ret_overflow, int64_t *ret
     int64_t value = 0; /* counted downwards: INT64_MIN has no positive twin */
     *ret_overflow = false;
     for (p += negative; p < end; p++) {
-        if (!is_digit(*p))
+        if (!is_digit(*p)) {
             return false;
+        }
         *ret_overflow |= __builtin_mul_overflow(value, 10, &value);
         *ret_overflow |= __builtin_sub_overflow(value, *p - '0', &value);
     }
-    if (!negative)
+    if (!negative) {
         *ret_overflow |= __builtin_sub_overflow(0, value, &value);
+    }
     *ret_value = value;
     return true;
 }
 
 int json_int(struct json_slice number, int64_t *ret_value)
 {
-    if (json_type(number) != JSON_NUMBER)
+    if (json_type(number) != JSON_NUMBER) {
         return -EINVAL;
+    }
     bool overflow;
     int64_t value;
     if (plain_int(number, &overflow, &value)) {
-        if (overflow)
+        if (overflow) {
             return -ERANGE;
+        }
         *ret_value = value;
         return 0;
     }
     double real;
     int r = json_double(number, &real);
-    if (r < 0)
+    if (r < 0) {
         return r;
-    if (fabs(real) > JSON_EXACT_MAX) /* beyond, a double is no longer one integer */
+    }
+    if (fabs(real) > JSON_EXACT_MAX) { /* beyond, a double is no longer one integer */
         return -ERANGE;
-    if (real != trunc(real))
+    }
+    if (real != trunc(real)) {
         return -EINVAL;
+    }
     *ret_value = (int64_t)real;
     return 0;
 }

@@ -45,16 +45,18 @@ const char *reject_name(enum reject reason)
 
 void fault_set(struct fault *fault, enum reject reason, const char *format, ...)
 {
-    if (!fault)
+    if (!fault) {
         return;
+    }
     char text[2 * sizeof(fault->detail)];
     va_list args;
     va_start(args, format);
     int n = vsnprintf(text, sizeof(text), format, args);
     va_end(args);
     size_t len = n < 0 ? 0 : strlen(text);
-    if ((size_t)n >= sizeof(text))
+    if ((size_t)n >= sizeof(text)) {
         len = utf8_cut(text, len, len - 4); /* the last character may have been halved */
+    }
     fault->reason = reason;
     utf8_escape(fault->detail, sizeof(fault->detail), text, len);
 }
@@ -72,13 +74,15 @@ void fault_set_json(struct fault *fault, const struct json_error *error)
 
 bool session_valid(const char *session, size_t len)
 {
-    if (len == 0 || len > SESSION_MAX)
+    if (len == 0 || len > SESSION_MAX) {
         return false;
+    }
     for (size_t i = 0; i < len; i++) {
         char c = session[i];
         bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-        if (!letter && !(c >= '0' && c <= '9') && c != '_' && c != '-')
+        if (!letter && !(c >= '0' && c <= '9') && c != '_' && c != '-') {
             return false;
+        }
     }
     return true;
 }
@@ -97,15 +101,17 @@ int report_encode(struct buf *out, const struct report *report)
     buf_json_key(out, "captured_at");
     buf_json_time(out, report->captured_at_ms);
     buf_json_key(out, "utc_offset_s");
-    if (report->utc_offset_s == TIMESTAMP_OFFSET_UNKNOWN)
+    if (report->utc_offset_s == TIMESTAMP_OFFSET_UNKNOWN) {
         buf_str(out, "null");
-    else
+    } else {
         buf_json_int(out, report->utc_offset_s);
+    }
     buf_json_key(out, "body");
     buf_append(out, report->body.data, report->body.len);
     buf_char(out, '}');
-    if (!out->failed && out->len - before <= REPORT_MAX)
+    if (!out->failed && out->len - before <= REPORT_MAX) {
         return 0;
+    }
     out->len = before;
     return out->failed ? -ENOMEM : -E2BIG;
 }
@@ -154,21 +160,24 @@ static void find_fields(struct envelope *e, struct json_slice root)
 static int bad_field(const struct envelope *e, enum field field, const char *what)
 {
     const char *at = e->fields[field].data;
-    if (at)
+    if (at) {
         fault_set(e->fault, REJECT_BAD_TYPE, "byte %zu: %s: %s", (size_t)(at - e->payload),
                   field_names[field], what);
-    else
+    } else {
         fault_set(e->fault, REJECT_BAD_TYPE, "%s: missing", field_names[field]);
+    }
     return -EBADMSG;
 }
 
 static int check_kind(const struct envelope *e, enum report_kind expected)
 {
     int64_t version;
-    if (json_int(e->fields[FIELD_V], &version) < 0 || version != 1)
+    if (json_int(e->fields[FIELD_V], &version) < 0 || version != 1) {
         return bad_field(e, FIELD_V, "not 1");
-    if (json_type(e->fields[FIELD_NODE]) != JSON_STRING)
+    }
+    if (json_type(e->fields[FIELD_NODE]) != JSON_STRING) {
         return bad_field(e, FIELD_NODE, "not a string");
+    }
     if (!json_string_is(e->fields[FIELD_KIND], report_kind_name(expected))) {
         char what[32];
         snprintf(what, sizeof(what), "not \"%s\"", report_kind_name(expected));
@@ -181,8 +190,9 @@ static int64_t time_of(struct json_slice string)
 {
     char text[64];
     size_t len;
-    if (json_string(string, text, sizeof(text), &len) < 0)
+    if (json_string(string, text, sizeof(text), &len) < 0) {
         return TIMESTAMP_NONE;
+    }
     return timestamp_parse(text, len, TIMESTAMP_OFFSET_UNKNOWN);
 }
 
@@ -190,32 +200,38 @@ static int32_t offset_of(struct json_slice number)
 {
     int64_t offset_s;
     if (json_int(number, &offset_s) < 0 || offset_s < -TIMESTAMP_OFFSET_MAX ||
-        offset_s > TIMESTAMP_OFFSET_MAX)
+        offset_s > TIMESTAMP_OFFSET_MAX) {
         return TIMESTAMP_OFFSET_UNKNOWN;
+    }
     return (int32_t)offset_s;
 }
 
 static int read_report(const struct envelope *e, enum report_kind expected, struct report *ret_report)
 {
     int r = check_kind(e, expected);
-    if (r < 0)
+    if (r < 0) {
         return r;
+    }
     struct report report = {
         .kind = expected, .node_slice = e->fields[FIELD_NODE], .body = e->fields[FIELD_BODY]};
     size_t len;
     if (json_string(e->fields[FIELD_SESSION], report.session, sizeof(report.session), &len) < 0 ||
-        !session_valid(report.session, len))
+        !session_valid(report.session, len)) {
         return bad_field(e, FIELD_SESSION, "not 1 to 40 of A-Z a-z 0-9 _ -");
+    }
     int64_t seq;
-    if (json_int(e->fields[FIELD_SEQ], &seq) < 0 || seq < 1)
+    if (json_int(e->fields[FIELD_SEQ], &seq) < 0 || seq < 1) {
         return bad_field(e, FIELD_SEQ, "not a positive integer");
+    }
     report.seq = (uint64_t)seq;
     report.captured_at_ms = time_of(e->fields[FIELD_CAPTURED_AT]);
-    if (report.captured_at_ms == TIMESTAMP_NONE)
+    if (report.captured_at_ms == TIMESTAMP_NONE) {
         return bad_field(e, FIELD_CAPTURED_AT, "not a time with zone");
+    }
     report.utc_offset_s = offset_of(e->fields[FIELD_OFFSET]);
-    if (json_type(report.body) != JSON_OBJECT)
+    if (json_type(report.body) != JSON_OBJECT) {
         return bad_field(e, FIELD_BODY, "not an object");
+    }
     *ret_report = report;
     return 0;
 }
@@ -244,7 +260,8 @@ int report_decode(const char *payload, size_t len, enum report_kind expected, st
 
 bool report_body_usable(enum report_kind kind, struct json_slice body)
 {
-    if (kind == REPORT_STATS)
+    if (kind == REPORT_STATS) {
         return json_type(json_member(body, "node_name")) == JSON_STRING;
+    }
     return json_type(json_member(body, report_kind_name(kind))) == JSON_ARRAY;
 }

@@ -43,8 +43,9 @@ struct reader {
 
 static bool accept(struct reader *r, char c)
 {
-    if (r->failed || r->p == r->end || *r->p != c)
+    if (r->failed || r->p == r->end || *r->p != c) {
         return false;
+    }
     r->p++;
     return true;
 }
@@ -52,8 +53,9 @@ static bool accept(struct reader *r, char c)
 static void expect(struct reader *r, const char *literal)
 {
     for (; *literal; literal++) {
-        if (!accept(r, *literal))
+        if (!accept(r, *literal)) {
             r->failed = true;
+        }
     }
 }
 
@@ -67,13 +69,15 @@ static unsigned number(struct reader *r, unsigned digits, unsigned min, unsigned
 {
     unsigned value = 0;
     for (unsigned i = 0; i < digits && !r->failed; i++) {
-        if (at_digit(r))
+        if (at_digit(r)) {
             value = value * 10 + (unsigned)(*r->p++ - '0');
-        else
+        } else {
             r->failed = true;
+        }
     }
-    if (value < min || value > max)
+    if (value < min || value > max) {
         r->failed = true;
+    }
     return value;
 }
 
@@ -81,8 +85,9 @@ static void check_date(struct reader *r, unsigned year, unsigned month, unsigned
 {
     static const unsigned char days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-    if (!r->failed && day > days[month - 1] + (unsigned)(month == 2 && leap))
+    if (!r->failed && day > days[month - 1] + (unsigned)(month == 2 && leap)) {
         r->failed = true;
+    }
 }
 
 /* "HH:MM:SS" and, if `fraction`, ".digits"; milliseconds since midnight. */
@@ -95,10 +100,12 @@ static int64_t time_of_day(struct reader *r, bool fraction)
     unsigned second = number(r, 2, 0, 60);
     unsigned ms = 0;
     if (fraction && accept(r, '.')) {
-        if (!at_digit(r))
+        if (!at_digit(r)) {
             r->failed = true;
-        for (unsigned scale = 100; at_digit(r); scale /= 10)
+        }
+        for (unsigned scale = 100; at_digit(r); scale /= 10) {
             ms += scale * (unsigned)(*r->p++ - '0');
+        }
     }
     if (second == 60) { /* a leap second has no number of its own in Unix time */
         second = 59;
@@ -110,14 +117,17 @@ static int64_t time_of_day(struct reader *r, bool fraction)
 /* What follows the time: Z or an offset. False if nothing does. */
 static bool zone(struct reader *r, int32_t *ret_offset_s)
 {
-    if (r->failed || r->p == r->end)
+    if (r->failed || r->p == r->end) {
         return false;
+    }
     *ret_offset_s = 0;
-    if (accept(r, 'Z'))
+    if (accept(r, 'Z')) {
         return true;
+    }
     bool west = accept(r, '-');
-    if (!west)
+    if (!west) {
         expect(r, "+");
+    }
     unsigned hours = number(r, 2, 0, 23);
     (void)accept(r, ':');
     unsigned minutes = number(r, 2, 0, 59);
@@ -130,8 +140,9 @@ static bool zone(struct reader *r, int32_t *ret_offset_s)
 static bool read_time(const char *text, size_t len, int64_t *ret_local_ms, bool *ret_zoned,
                       int32_t *ret_offset_s)
 {
-    if (!text)
+    if (!text) {
         return false;
+    }
     struct reader r = {.p = text, .end = text + len};
     unsigned year = number(&r, 4, 1970, 9999);
     expect(&r, "-");
@@ -139,12 +150,14 @@ static bool read_time(const char *text, size_t len, int64_t *ret_local_ms, bool 
     expect(&r, "-");
     unsigned day = number(&r, 2, 1, 31);
     check_date(&r, year, month, day);
-    if (!accept(&r, 'T'))
+    if (!accept(&r, 'T')) {
         expect(&r, " ");
+    }
     int64_t of_day_ms = time_of_day(&r, true);
     *ret_zoned = zone(&r, ret_offset_s);
-    if (r.failed || r.p != r.end)
+    if (r.failed || r.p != r.end) {
         return false;
+    }
     *ret_local_ms = days_from_date(year, month, day) * DAY_MS + of_day_ms;
     return true;
 }
@@ -154,12 +167,14 @@ int64_t timestamp_parse(const char *text, size_t len, int32_t offset_s)
     int64_t local_ms;
     bool zoned;
     int32_t own_offset_s;
-    if (!read_time(text, len, &local_ms, &zoned, &own_offset_s))
+    if (!read_time(text, len, &local_ms, &zoned, &own_offset_s)) {
         return TIMESTAMP_NONE;
-    if (zoned)
+    }
+    if (zoned) {
         offset_s = own_offset_s;
-    else if (offset_s == TIMESTAMP_OFFSET_UNKNOWN)
+    } else if (offset_s == TIMESTAMP_OFFSET_UNKNOWN) {
         return TIMESTAMP_NONE;
+    }
     int64_t ms = local_ms - (int64_t)offset_s * 1000;
     return ms <= LATEST ? ms : TIMESTAMP_NONE;
 }
@@ -187,8 +202,9 @@ static unsigned name_of(struct reader *r, const char *names, unsigned count)
 
 int64_t timestamp_parse_http(const char *text, size_t len)
 {
-    if (!text)
+    if (!text) {
         return TIMESTAMP_NONE;
+    }
     struct reader r = {.p = text, .end = text + len};
     (void)name_of(&r, "MonTueWedThuFriSatSun", 7); /* says nothing that the date does not */
     expect(&r, ", ");
@@ -201,15 +217,17 @@ int64_t timestamp_parse_http(const char *text, size_t len)
     expect(&r, " ");
     int64_t of_day_ms = time_of_day(&r, false);
     expect(&r, " GMT");
-    if (r.failed || r.p != r.end)
+    if (r.failed || r.p != r.end) {
         return TIMESTAMP_NONE;
+    }
     return days_from_date(year, month, day) * DAY_MS + of_day_ms;
 }
 
 int64_t timestamp_from_epoch(double seconds)
 {
-    if (!(seconds >= 0 && seconds <= (double)(LATEST / 1000))) /* NaN is not in it either */
+    if (!(seconds >= 0 && seconds <= (double)(LATEST / 1000))) { /* NaN is not in it either */
         return TIMESTAMP_NONE;
+    }
     return (int64_t)floor(seconds * 1000 + 0.5);
 }
 
@@ -217,8 +235,9 @@ int64_t timestamp_from_epoch(double seconds)
  * printf would be a third of its cost. */
 static char *put_digits(char *p, unsigned value, int count, char separator)
 {
-    for (int i = count - 1; i >= 0; i--, value /= 10)
+    for (int i = count - 1; i >= 0; i--, value /= 10) {
         p[i] = (char)('0' + value % 10);
+    }
     p[count] = separator;
     return p + count + 1;
 }
@@ -253,13 +272,14 @@ const char *timestamp_format_age(int64_t age_ms, char buffer[TIMESTAMP_SIZE])
 {
     /* Each unit is used up to two of the next, so that "1 h" never stands for nearly two. */
     int64_t seconds = age_ms > 0 ? age_ms / 1000 : 0;
-    if (seconds < 120)
+    if (seconds < 120) {
         snprintf(buffer, TIMESTAMP_SIZE, "%d s", (int)seconds);
-    else if (seconds < 2 * 3600)
+    } else if (seconds < 2 * 3600) {
         snprintf(buffer, TIMESTAMP_SIZE, "%d min", (int)(seconds / 60));
-    else if (seconds < 2 * DAY_S)
+    } else if (seconds < 2 * DAY_S) {
         snprintf(buffer, TIMESTAMP_SIZE, "%d h", (int)(seconds / 3600));
-    else
+    } else {
         snprintf(buffer, TIMESTAMP_SIZE, "%lld days", (long long)(seconds / DAY_S));
+    }
     return buffer;
 }

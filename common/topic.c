@@ -32,36 +32,46 @@ static bool is_space(uint32_t code_point)
 /* Why this character may not stand in a node's name, or NULL. */
 static const char *character_fault(uint32_t code_point, bool first, bool last)
 {
-    if (code_point == '/' || code_point == '+' || code_point == '#')
+    if (code_point == '/' || code_point == '+' || code_point == '#') {
         return "contains /, + or #";
-    if (first && code_point == '$')
+    }
+    if (first && code_point == '$') {
         return "starts with $";
-    if ((first || last) && is_space(code_point))
+    }
+    if ((first || last) && is_space(code_point)) {
         return "starts or ends with a space";
-    if (utf8_is_invisible(code_point))
+    }
+    if (utf8_is_invisible(code_point)) {
         return "contains a control or format character";
+    }
     /* Unicode's noncharacters: brokers close the connection that sends one in a topic. */
-    if ((code_point & 0xfffe) == 0xfffe || (code_point >= 0xfdd0 && code_point <= 0xfdef))
+    if ((code_point & 0xfffe) == 0xfffe || (code_point >= 0xfdd0 && code_point <= 0xfdef)) {
         return "contains a code point that is no character";
+    }
     return NULL;
 }
 
 static const char *name_fault(const char *name, size_t len)
 {
-    if (len == 0)
+    if (len == 0) {
         return "is empty";
-    if (len > NODE_NAME_MAX)
+    }
+    if (len > NODE_NAME_MAX) {
         return "is longer than 64 bytes";
-    if (name[0] == '.' && (len == 1 || (len == 2 && name[1] == '.')))
+    }
+    if (name[0] == '.' && (len == 1 || (len == 2 && name[1] == '.'))) {
         return "is . or ..";
+    }
     for (size_t i = 0; i < len;) {
         uint32_t code_point;
         unsigned n = utf8_decode(name + i, len - i, &code_point);
-        if (n == 0)
+        if (n == 0) {
             return "is not UTF-8";
+        }
         const char *why = character_fault(code_point, i == 0, i + n == len);
-        if (why)
+        if (why) {
             return why;
+        }
         i += n;
     }
     return NULL;
@@ -70,8 +80,9 @@ static const char *name_fault(const char *name, size_t len)
 bool node_name_valid(const char *name, size_t len, const char **ret_why)
 {
     const char *why = name_fault(name, len);
-    if (why && ret_why)
+    if (why && ret_why) {
         *ret_why = why;
+    }
     return !why;
 }
 
@@ -83,18 +94,22 @@ static bool is_alphanumeric(char c)
 static const char *base_fault(const char *base)
 {
     size_t len = strlen(base);
-    if (len == 0)
+    if (len == 0) {
         return "is empty";
-    if (len > BASE_TOPIC_MAX)
+    }
+    if (len > BASE_TOPIC_MAX) {
         return "is longer than 64 bytes";
+    }
     for (size_t i = 0; i < len; i++) {
-        if (!is_alphanumeric(base[i]) && base[i] != '_' && base[i] != '-')
+        if (!is_alphanumeric(base[i]) && base[i] != '_' && base[i] != '-') {
             return "contains something else than A-Z a-z 0-9 _ -";
+        }
     }
     static const char *const taken[] = {EDGE_ROOT, "llama", "homeassistant"};
     for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
-        if (strcmp(base, taken[i]) == 0)
+        if (strcmp(base, taken[i]) == 0) {
             return "is one that others publish under";
+        }
     }
     return NULL;
 }
@@ -102,8 +117,9 @@ static const char *base_fault(const char *base)
 bool base_topic_valid(const char *base, const char **ret_why)
 {
     const char *why = base_fault(base);
-    if (why && ret_why)
+    if (why && ret_why) {
         *ret_why = why;
+    }
     return !why;
 }
 
@@ -124,8 +140,9 @@ bool topic_parse(const char *base, const char *topic, struct topic *ret_topic)
         node = behind_root(EDGE_ROOT, topic);
     }
     const char *slash = node ? strchr(node, '/') : NULL;
-    if (!slash)
+    if (!slash) {
         return false;
+    }
     for (enum topic_kind kind = first; kind <= last; kind++) {
         if (strcmp(slash + 1, kind_names[kind]) == 0) {
             *ret_topic = (struct topic){.kind = kind, .node = node, .node_len = (size_t)(slash - node)};
@@ -163,10 +180,12 @@ size_t percent_encode(const char *text, size_t len, char *buffer)
 
 static int hex_digit(char c)
 {
-    if (c >= '0' && c <= '9')
+    if (c >= '0' && c <= '9') {
         return c - '0';
-    if (c >= 'a' && c <= 'f')
+    }
+    if (c >= 'a' && c <= 'f') {
         return c - 'a' + 10;
+    }
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
@@ -178,17 +197,20 @@ int percent_decode(const char *text, size_t len, char *buffer, size_t size, size
         if (c == '%') {
             int high = i + 2 < len ? hex_digit(text[i + 1]) : -1;
             int low = i + 2 < len ? hex_digit(text[i + 2]) : -1;
-            if (high < 0 || low < 0 || (high == 0 && low == 0))
+            if (high < 0 || low < 0 || (high == 0 && low == 0)) {
                 return -EINVAL;
+            }
             c = (char)(high << 4 | low);
             i += 2;
         }
-        if (used + 1 >= size)
+        if (used + 1 >= size) {
             return -E2BIG;
+        }
         buffer[used++] = c;
     }
-    if (size == 0)
+    if (size == 0) {
         return -E2BIG;
+    }
     buffer[used] = '\0';
     *ret_len = used;
     return 0;

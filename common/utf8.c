@@ -8,24 +8,28 @@
 unsigned utf8_decode(const char *text, size_t len, uint32_t *ret_code_point)
 {
     const unsigned char *s = (const unsigned char *)text;
-    if (len == 0)
+    if (len == 0) {
         return 0;
+    }
     if (s[0] < 0x80) {
         *ret_code_point = s[0];
         return 1;
     }
     unsigned n = s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
-    if (s[0] < 0xc2 || s[0] > 0xf4 || len < n)
+    if (s[0] < 0xc2 || s[0] > 0xf4 || len < n) {
         return 0;
+    }
     uint32_t code_point = s[0] & (0x7fu >> n);
     for (unsigned i = 1; i < n; i++) {
-        if ((s[i] & 0xc0) != 0x80)
+        if ((s[i] & 0xc0) != 0x80) {
             return 0;
+        }
         code_point = code_point << 6 | (s[i] & 0x3fu);
     }
     static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
-    if (code_point < smallest[n] || code_point > 0x10ffff || (code_point >= 0xd800 && code_point <= 0xdfff))
+    if (code_point < smallest[n] || code_point > 0x10ffff || (code_point >= 0xd800 && code_point <= 0xdfff)) {
         return 0;
+    }
     *ret_code_point = code_point;
     return n;
 }
@@ -41,8 +45,9 @@ bool utf8_valid(const char *text, size_t len)
         }
         uint32_t code_point;
         unsigned n = utf8_decode(text, (size_t)(end - text), &code_point);
-        if (n == 0)
+        if (n == 0) {
             return false;
+        }
         text += n;
     }
     return true;
@@ -50,8 +55,9 @@ bool utf8_valid(const char *text, size_t len)
 
 unsigned utf8_encode(uint32_t code_point, char buffer[4])
 {
-    if (code_point > 0x10ffff || (code_point >= 0xd800 && code_point <= 0xdfff))
+    if (code_point > 0x10ffff || (code_point >= 0xd800 && code_point <= 0xdfff)) {
         code_point = 0xfffd;
+    }
     if (code_point < 0x80) {
         buffer[0] = (char)code_point;
         return 1;
@@ -68,10 +74,12 @@ unsigned utf8_encode(uint32_t code_point, char buffer[4])
 
 size_t utf8_cut(const char *text, size_t len, size_t max)
 {
-    if (len <= max)
+    if (len <= max) {
         return len;
-    while (max > 0 && ((unsigned char)text[max] & 0xc0) == 0x80)
+    }
+    while (max > 0 && ((unsigned char)text[max] & 0xc0) == 0x80) {
         max--;
+    }
     return max;
 }
 
@@ -87,11 +95,13 @@ bool utf8_is_invisible(uint32_t code_point)
         {0x110bd, 0x110bd}, {0x110cd, 0x110cd}, {0x13430, 0x1343f}, {0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a},
         {0xe0000, 0xe007f},
     };
-    if (code_point >= 0x20 && code_point < 0x7f)
+    if (code_point >= 0x20 && code_point < 0x7f) {
         return false;
+    }
     for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
-        if (code_point <= ranges[i].last)
+        if (code_point <= ranges[i].last) {
             return code_point >= ranges[i].first;
+        }
     }
     return false;
 }
@@ -102,12 +112,13 @@ static unsigned escape_one(const char *text, size_t len, char form[16], size_t *
 {
     uint32_t code_point;
     unsigned n = utf8_decode(text, len, &code_point);
-    if (n == 0 || code_point < 0x20 || code_point == 0x7f || code_point == '\\')
+    if (n == 0 || code_point < 0x20 || code_point == 0x7f || code_point == '\\') {
         *ret_len = (size_t)snprintf(form, 16, "\\x%02x", (unsigned)(unsigned char)text[0]);
-    else if (utf8_is_invisible(code_point))
+    } else if (utf8_is_invisible(code_point)) {
         *ret_len = (size_t)snprintf(form, 16, "\\u{%x}", (unsigned)code_point);
-    else
+    } else {
         memcpy(form, text, *ret_len = n);
+    }
     return n == 0 ? 1 : n;
 }
 
@@ -127,8 +138,9 @@ const char *utf8_escape(char *buffer, size_t size, const char *text, size_t len)
         }
         memcpy(buffer + used, form, form_len);
         used += form_len;
-        if (used + strlen(ELLIPSIS) + 1 <= size)
+        if (used + strlen(ELLIPSIS) + 1 <= size) {
             room_before_ellipsis = used;
+        }
         text += n;
         len -= n;
     }
