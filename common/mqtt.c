@@ -51,6 +51,7 @@ static int copy_options(struct mqtt *mqtt, const struct mqtt_options *options)
     mqtt->keepalive_s = options->keepalive_s < KEEPALIVE_MIN_S ? KEEPALIVE_MIN_S : options->keepalive_s;
     mqtt->connack_timeout_ms =
         options->connack_timeout_ms ? options->connack_timeout_ms : DEFAULT_CONNACK_TIMEOUT_MS;
+    mqtt->client_id_is_unique = options->client_id_is_unique;
     mqtt->max_packet = UINT32_MAX;
     uint32_t min_ms = options->min_backoff_ms ? options->min_backoff_ms : DEFAULT_MIN_BACKOFF_MS;
     uint32_t max_ms = options->max_backoff_ms ? options->max_backoff_ms : DEFAULT_MAX_BACKOFF_MS;

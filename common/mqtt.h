@@ -17,8 +17,8 @@
 
 struct mqtt;
 
-/* The `reason` when the broker says so, or when three connections in a row died within 5 s. The next attempt
- * then waits at least 30 s. */
+/* The `reason` when the broker says so, or when three connections in a row died within 5 s (not with a client
+ * id that nobody else can have). The next attempt then waits at least 30 s. */
 #define MQTT_TAKEN_OVER "session taken over: another client uses this client id"
 
 struct mqtt_message {
@@ -36,6 +36,7 @@ struct mqtt_options {
     const char *host; /* name or number; copied, as all strings here */
     uint16_t port;
     const char *client_id;
+    bool client_id_is_unique; /* random, say: short-lived connections are the broker's fault, not a double's */
     const char *username, *password;         /* NULL = none */
     const char *tls_ca, *tls_cert, *tls_key; /* file names; tls_ca NULL = no TLS */
     uint16_t keepalive_s;

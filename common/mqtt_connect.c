@@ -400,7 +400,7 @@ void mqtt_connect_lost(struct mqtt *mqtt, const char *reason, bool taken_over)
         mqtt->short_lived = 0;
         /* Not at CONNACK already: a broker that accepts and then closes would be asked every second. */
         backoff_reset(&mqtt->backoff);
-    } else {
+    } else if (!mqtt->client_id_is_unique) {
         mqtt->short_lived++;
     }
     uint32_t wait_ms = backoff_next_ms(&mqtt->backoff);

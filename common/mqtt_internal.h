@@ -69,6 +69,7 @@ struct mqtt {
     char *host, *client_id, *username, *password, *tls_ca, *tls_cert, *tls_key;
     uint16_t port, keepalive_s;
     uint32_t connack_timeout_ms;
+    bool client_id_is_unique;
     char *will_topic;
     void *will_payload;
     size_t will_len;

@@ -315,6 +315,7 @@ static int start_ingest(struct app *app)
         .host = app->config.mqtt.host,
         .port = app->config.mqtt.port,
         .client_id = app->client_id,
+        .client_id_is_unique = true,
         .username = app->config.mqtt.username,
         .password = app->config.mqtt.password,
         .tls_ca = app->config.mqtt.tls_ca,

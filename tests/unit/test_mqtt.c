@@ -416,6 +416,21 @@ static void three_short_lives_mean_taken_over(void **state)
     stage_finish(&s);
 }
 
+static void short_lives_of_a_unique_client_mean_nothing(void **state)
+{
+    (void)state;
+    static const enum stub_action script[] = {STUB_ACCEPT_AND_CLOSE};
+    struct stage s;
+    stage_start(&s, script, COUNT(script));
+    s.world.options.client_id_is_unique = true;
+    world_start(&s.world);
+    world_until(&s.world, 3000, s.world.losses == 4);
+    assert_string_equal(s.world.reasons[2], "connection closed by the broker");
+    assert_string_equal(s.world.reasons[3], "connection closed by the broker");
+    assert_in_range(s.world.waits[3], 2, 1000);
+    stage_finish(&s);
+}
+
 static void hold_off_puts_the_next_attempt_off(void **state)
 {
     (void)state;
@@ -650,6 +665,7 @@ int main(void)
         cmocka_unit_test(all_addresses_of_a_name_are_tried),
         cmocka_unit_test(taken_over_waits_half_a_minute),
         cmocka_unit_test(three_short_lives_mean_taken_over),
+        cmocka_unit_test(short_lives_of_a_unique_client_mean_nothing),
         cmocka_unit_test(hold_off_puts_the_next_attempt_off),
         cmocka_unit_test(refusals_are_named_with_their_topic),
         cmocka_unit_test(packet_above_the_brokers_limit_is_not_sent),
