@@ -3,7 +3,6 @@
 #include "json.h"
 
 #include <stdio.h>
-#include <string.h>
 
 bool answer_is_http(const struct answer *answer)
 {

@@ -1,7 +1,6 @@
 #include "source_health.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #define FAILURES 2
 

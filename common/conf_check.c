@@ -111,9 +111,43 @@ static const char *check_port(const char *port)
     return port[digits] == '\0' || port[digits] == '/' ? NULL : "has a port with something else in it";
 }
 
+/* The host that `text` begins with, bracketed or not: *ret_rest is what follows it. */
+static const char *check_url_host(const char *text, const char **ret_rest)
+{
+    if (*text != '[') {
+        size_t len = strcspn(text, ":/");
+        *ret_rest = text + len;
+        return is_host_name(text, len) ? NULL : "has no host";
+    }
+    char address[INET6_ADDRSTRLEN];
+    struct in6_addr parsed;
+    size_t len = strcspn(text + 1, "]/");
+    if (text[1 + len] != ']' || len >= sizeof address) {
+        return "has no IPv6 address in its brackets";
+    }
+    memcpy(address, text + 1, len);
+    address[len] = '\0';
+    *ret_rest = text + 1 + len + 1;
+    return inet_pton(AF_INET6, address, &parsed) == 1 ? NULL : "has no IPv6 address in its brackets";
+}
+
+/* What a URL may consist of; `host` is what stands behind its scheme. */
+static const char *check_url_characters(const char *host)
+{
+    for (const char *p = host; *p; p++) {
+        if ((unsigned char)*p <= 0x20 || (unsigned char)*p >= 0x7f || strchr("\"<>\\^`{|}", *p)) {
+            return "contains a character that no URL has";
+        }
+    }
+    if (strpbrk(host, "?#")) {
+        return "has a query or fragment";
+    }
+    return memchr(host, '@', strcspn(host, "/")) ? "contains a user name" : NULL;
+}
+
 const char *conf_check_url(const char *value)
 {
-    const char *host;
+    const char *host, *rest = NULL;
     if (strncasecmp(value, "http://", 7) == 0) {
         host = value + 7;
     } else if (strncasecmp(value, "https://", 8) == 0) {
@@ -124,39 +158,12 @@ const char *conf_check_url(const char *value)
     if (strlen(value) > 1024) {
         return "is too long for a URL";
     }
-    for (const char *p = value; *p; p++) {
-        if ((unsigned char)*p <= 0x20 || (unsigned char)*p >= 0x7f || strchr("\"<>\\^`{|}", *p)) {
-            return "contains a character that no URL has";
-        }
+    const char *why = check_url_characters(host);
+    if (!why) {
+        why = check_url_host(host, &rest);
     }
-    if (strpbrk(host, "?#")) {
-        return "has a query or fragment";
-    }
-    size_t len = strcspn(host, "/");
-    if (memchr(host, '@', len)) {
-        return "contains a user name";
-    }
-    const char *rest;
-    if (*host == '[') {
-        char address[INET6_ADDRSTRLEN];
-        const char *end = memchr(host, ']', len);
-        size_t address_len = end ? (size_t)(end - host - 1) : sizeof address;
-        if (address_len >= sizeof address) {
-            return "has no IPv6 address in its brackets";
-        }
-        memcpy(address, host + 1, address_len);
-        address[address_len] = '\0';
-        struct in6_addr parsed;
-        if (inet_pton(AF_INET6, address, &parsed) != 1) {
-            return "has no IPv6 address in its brackets";
-        }
-        rest = end + 1;
-    } else {
-        size_t name_len = strcspn(host, ":/");
-        if (!is_host_name(host, name_len)) {
-            return "has no host";
-        }
-        rest = host + name_len;
+    if (why) {
+        return why;
     }
     if (*rest == ':') {
         return check_port(rest + 1);

@@ -1,6 +1,7 @@
 /*
  * conf_internal: what the files of conf share. conf_yaml.c makes a tree of a file, conf_table.c says what may
- * stand in it, conf_value.c turns its nodes into values, conf.c puts file, overlay and environment together.
+ * stand in it, conf_value.c turns its nodes into values, conf_problem.c says what is wrong with them, conf.c
+ * puts file, overlay and environment together, conf_get.c answers the programs.
  */
 #ifndef CONF_INTERNAL_H
 #define CONF_INTERNAL_H
@@ -119,12 +120,28 @@ bool conf_set_node(struct conf *conf, size_t key, const char *file, const struct
 bool conf_set_text(struct conf *conf, size_t key, const char *origin, const char *text);
 bool conf_set_default(struct conf *conf, size_t key);
 void conf_value_finish(struct conf_value *value, const struct conf_key *key);
+char *conf_copy(struct conf *conf, const char *text); /* NULL sets no_memory */
 /* Strings in one element of the key's list. */
 size_t conf_width(const struct conf_key *key);
+
+/* --- problems (conf_problem.c) --- */
 
 /* "where: what", both copied; where is "file:12" or a variable's name. */
 void conf_problem_add(struct conf *conf, enum conf_severity severity, const char *where, const char *format,
                       ...) __attribute__((format(printf, 4, 5)));
-char *conf_copy(struct conf *conf, const char *text); /* NULL sets no_memory */
+
+/* Where a value came from while it is being read. */
+struct conf_place {
+    struct conf *conf;
+    const struct conf_key *key;
+    char where[512]; /* "config.yaml:12" or "SMOLLAMA_MQTT_PORT" */
+};
+
+void conf_place_node(struct conf_place *place, const char *file, unsigned line);
+/* "…: mqtt.port: expected a number from 1 to 65535, not "abc"". `value` may be NULL; secrets are not shown.
+ */
+void conf_report_unexpected(struct conf_place *place, const char *expected, const char *value);
+/* True if `value` passes, else it is reported; `part` names which one of a list it is, or is NULL. */
+bool conf_passes(struct conf_place *place, conf_check_fn *check, const char *part, const char *value);
 
 #endif

@@ -5,7 +5,6 @@
 #include "conf_check.h"
 #include "conf_internal.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define PRIVATE_NETWORKS "10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10, fc00::/7"

@@ -5,7 +5,6 @@
 
 #include <assert.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,102 +35,6 @@ char *conf_copy(struct conf *conf, const char *text)
     return copy;
 }
 
-/* --- problems --- */
-
-static void keep_problem(struct conf *conf, enum conf_severity severity, char *text)
-{
-    if (conf->problem_count == conf->problem_capacity) {
-        size_t capacity = conf->problem_capacity ? 2 * conf->problem_capacity : 8;
-        struct conf_problem *problems = realloc(conf->problems, capacity * sizeof *problems);
-        if (!problems) {
-            conf->no_memory = true;
-            free(text);
-            return;
-        }
-        conf->problems = problems;
-        conf->problem_capacity = capacity;
-    }
-    conf->problems[conf->problem_count++] = (struct conf_problem){.severity = severity, .text = text};
-}
-
-static char *format_problem(const char *where, const char *format, va_list arguments)
-{
-    char *what = NULL, *text = NULL;
-    if (vasprintf(&what, format, arguments) < 0) {
-        return NULL;
-    }
-    if (asprintf(&text, "%s: %s", where, what) < 0) {
-        text = NULL;
-    }
-    free(what);
-    return text;
-}
-
-void conf_problem_add(struct conf *conf, enum conf_severity severity, const char *where, const char *format,
-                      ...)
-{
-    if (conf->problem_count > CONF_PROBLEMS_MAX) {
-        return;
-    }
-    char *text;
-    if (conf->problem_count == CONF_PROBLEMS_MAX) {
-        severity = CONF_ERROR; /* what is not listed may be one */
-        text = conf_copy(conf, "too many problems: the rest is not listed");
-    } else {
-        va_list arguments;
-        va_start(arguments, format);
-        text = format_problem(where, format, arguments);
-        va_end(arguments);
-    }
-    if (!text) {
-        conf->no_memory = true;
-        return;
-    }
-    keep_problem(conf, severity, text);
-}
-
-/* Where a value came from while it is being read. */
-struct place {
-    struct conf *conf;
-    const struct conf_key *key;
-    char where[512]; /* "config.yaml:12" or "SMOLLAMA_MQTT_PORT" */
-};
-
-static void place_node(struct place *place, const char *file, unsigned line)
-{
-    snprintf(place->where, sizeof place->where, "%s:%u", file, line);
-}
-
-/* "…: mqtt.port: expected a number from 1 to 65535, not "abc"". A secret's value is never shown. */
-static void report_unexpected(struct place *place, const char *expected, const char *value)
-{
-    char shown[LOG_TEXT];
-    if (place->key->secret || !value) {
-        conf_problem_add(place->conf, CONF_ERROR, place->where, "%s: expected %s", place->key->name,
-                         expected);
-        return;
-    }
-    log_escape(shown, sizeof shown, value, strlen(value));
-    conf_problem_add(place->conf, CONF_ERROR, place->where, "%s: expected %s, not \"%s\"", place->key->name,
-                     expected, shown);
-}
-
-/* True if `value` passes; `part` names which one of a list it is, or is NULL. */
-static bool passes(struct place *place, conf_check_fn *check, const char *part, const char *value)
-{
-    const char *why = check ? check(value) : NULL;
-    if (!why) {
-        return true;
-    }
-    char shown[LOG_TEXT];
-    const char *text =
-        place->key->secret ? "the value" : log_escape(shown, sizeof shown, value, strlen(value));
-    const char *quote = place->key->secret ? "" : "\"";
-    conf_problem_add(place->conf, CONF_ERROR, place->where, "%s%s%s: %s%s%s %s", place->key->name,
-                     part ? "." : "", part ? part : "", quote, text, quote, why);
-    return false;
-}
-
 /* --- single values --- */
 
 static const char *describe_choices(const struct conf_key *key, char *buffer, size_t size)
@@ -145,7 +48,7 @@ static const char *describe_choices(const struct conf_key *key, char *buffer, si
     return buffer;
 }
 
-static bool read_string(struct place *place, const char *text, struct conf_value *value)
+static bool read_string(struct conf_place *place, const char *text, struct conf_value *value)
 {
     const struct conf_key *key = place->key;
     if (key->choices) {
@@ -155,18 +58,18 @@ static bool read_string(struct place *place, const char *text, struct conf_value
         }
         if (!key->choices[i]) {
             char expected[128];
-            report_unexpected(place, describe_choices(key, expected, sizeof expected), text);
+            conf_report_unexpected(place, describe_choices(key, expected, sizeof expected), text);
             return false;
         }
     }
-    if (!passes(place, key->check, NULL, text)) {
+    if (!conf_passes(place, key->check, NULL, text)) {
         return false;
     }
     value->text = conf_copy(place->conf, text);
     return value->text;
 }
 
-static bool read_number(struct place *place, const char *text, struct conf_value *value)
+static bool read_number(struct conf_place *place, const char *text, struct conf_value *value)
 {
     const struct conf_key *key = place->key;
     double number = 0;
@@ -183,22 +86,22 @@ static bool read_number(struct place *place, const char *text, struct conf_value
                                         [CONF_DURATION] = "whole seconds (or 5m, 2h, 7d)",
                                         [CONF_SECONDS] = "seconds (or 5m, 2h, 7d)"};
     snprintf(expected, sizeof expected, "%s from %.15g to %.15g", kinds[key->type], key->min, key->max);
-    report_unexpected(place, expected, text);
+    conf_report_unexpected(place, expected, text);
     return false;
 }
 
-static bool read_bool(struct place *place, const char *text, struct conf_value *value)
+static bool read_bool(struct conf_place *place, const char *text, struct conf_value *value)
 {
     bool yes;
     if (!conf_parse_bool(text, &yes)) {
-        report_unexpected(place, "true or false", text);
+        conf_report_unexpected(place, "true or false", text);
         return false;
     }
     value->number = yes;
     return true;
 }
 
-static bool read_single(struct place *place, const char *text, struct conf_value *value)
+static bool read_single(struct conf_place *place, const char *text, struct conf_value *value)
 {
     switch (place->key->type) {
     case CONF_STRING:
@@ -214,7 +117,8 @@ static bool read_single(struct place *place, const char *text, struct conf_value
 
 #define LIST_MAX 1000 /* elements; far more than a cluster has */
 
-static bool add_item(struct place *place, struct conf_value *value, const char *first, const char *second)
+static bool add_item(struct conf_place *place, struct conf_value *value, const char *first,
+                     const char *second)
 {
     size_t width = conf_width(place->key);
     if (value->count >= LIST_MAX) {
@@ -244,7 +148,7 @@ static bool add_item(struct place *place, struct conf_value *value, const char *
 }
 
 /* The node's text, or NULL after a report. */
-static const char *text_of(struct place *place, const struct yaml_node *node, const char *expected)
+static const char *text_of(struct conf_place *place, const struct yaml_node *node, const char *expected)
 {
     if (node->kind == YAML_ALIAS) {
         conf_problem_add(place->conf, CONF_ERROR, place->where, "%s: aliases (*name) are not followed here",
@@ -252,7 +156,7 @@ static const char *text_of(struct place *place, const struct yaml_node *node, co
         return NULL;
     }
     if (node->kind != YAML_TEXT || yaml_is_null(node)) {
-        report_unexpected(place, expected, NULL);
+        conf_report_unexpected(place, expected, NULL);
         return NULL;
     }
     if (strlen(node->text) != node->text_len) {
@@ -262,20 +166,21 @@ static const char *text_of(struct place *place, const struct yaml_node *node, co
     return node->text;
 }
 
-static bool read_list(struct place *place, const char *file, const struct yaml_node *node,
+static bool read_list(struct conf_place *place, const char *file, const struct yaml_node *node,
                       struct conf_value *value)
 {
     bool ok = true;
     for (size_t i = 0; i < node->count; i++) {
-        place_node(place, file, node->children[i].line);
+        conf_place_node(place, file, node->children[i].line);
         const char *text = text_of(place, &node->children[i], "a list of texts");
-        ok = text && passes(place, place->key->check, NULL, text) && add_item(place, value, text, NULL) && ok;
+        ok = text && conf_passes(place, place->key->check, NULL, text) &&
+             add_item(place, value, text, NULL) && ok;
     }
     return ok;
 }
 
 /* {name: …, url: …}: each field once, none else. */
-static bool read_record(struct place *place, const char *file, const struct yaml_node *node,
+static bool read_record(struct conf_place *place, const char *file, const struct yaml_node *node,
                         struct conf_value *value)
 {
     const struct conf_key *key = place->key;
@@ -284,7 +189,7 @@ static bool read_record(struct place *place, const char *file, const struct yaml
     unsigned first_line = node->line;
     for (size_t i = 0; i < node->count; i++) {
         const struct yaml_node *entry = &node->children[i];
-        place_node(place, file, entry->key_line);
+        conf_place_node(place, file, entry->key_line);
         size_t f = 0;
         while (f < CONF_FIELDS_MAX && strcmp(key->fields[f].name, entry->key) != 0) {
             f++;
@@ -303,12 +208,12 @@ static bool read_record(struct place *place, const char *file, const struct yaml
                              key->name, entry->key);
             ok = false;
         }
-        place_node(place, file, entry->line);
+        conf_place_node(place, file, entry->line);
         const char *text = text_of(place, entry, "a list of {name: …, url: …}");
-        ok = text && passes(place, key->fields[f].check, key->fields[f].name, text) && ok;
+        ok = text && conf_passes(place, key->fields[f].check, key->fields[f].name, text) && ok;
         fields[f] = text ? text : "";
     }
-    place_node(place, file, first_line);
+    conf_place_node(place, file, first_line);
     for (size_t f = 0; f < CONF_FIELDS_MAX; f++) {
         if (!fields[f]) {
             conf_problem_add(place->conf, CONF_ERROR, place->where, "%s: an element without %s", key->name,
@@ -319,15 +224,15 @@ static bool read_record(struct place *place, const char *file, const struct yaml
     return ok && add_item(place, value, fields[0], fields[1]);
 }
 
-static bool read_records(struct place *place, const char *file, const struct yaml_node *node,
+static bool read_records(struct conf_place *place, const char *file, const struct yaml_node *node,
                          struct conf_value *value)
 {
     bool ok = true;
     for (size_t i = 0; i < node->count; i++) {
         const struct yaml_node *element = &node->children[i];
-        place_node(place, file, element->line);
+        conf_place_node(place, file, element->line);
         if (element->kind != YAML_MAP) {
-            report_unexpected(place, "a list of {name: …, url: …}", NULL);
+            conf_report_unexpected(place, "a list of {name: …, url: …}", NULL);
             ok = false;
             continue;
         }
@@ -348,13 +253,13 @@ static bool read_records(struct place *place, const char *file, const struct yam
 }
 
 /* Over what is there already: `base` is the value so far, from the file that the overlay lies over. */
-static bool read_map(struct place *place, const char *file, const struct yaml_node *node,
+static bool read_map(struct conf_place *place, const char *file, const struct yaml_node *node,
                      const struct conf_value *base, struct conf_value *value)
 {
     bool ok = true;
     for (size_t i = 0; i < node->count; i++) {
         const struct yaml_node *entry = &node->children[i];
-        place_node(place, file, entry->line);
+        conf_place_node(place, file, entry->line);
         for (size_t j = 0; j < i; j++) {
             if (strcmp(node->children[j].key, entry->key) == 0) {
                 char shown[LOG_TEXT];
@@ -366,8 +271,9 @@ static bool read_map(struct place *place, const char *file, const struct yaml_no
             }
         }
         const char *text = text_of(place, entry, "texts ({key: text})");
-        ok = text && passes(place, place->key->check, NULL, entry->key) &&
-             passes(place, place->key->check, NULL, text) && add_item(place, value, entry->key, text) && ok;
+        ok = text && conf_passes(place, place->key->check, NULL, entry->key) &&
+             conf_passes(place, place->key->check, NULL, text) && add_item(place, value, entry->key, text) &&
+             ok;
     }
     size_t own = value->count;
     for (size_t i = 0; ok && i < base->count; i++) {
@@ -383,7 +289,7 @@ static bool read_map(struct place *place, const char *file, const struct yaml_no
 /* --- what conf.c calls --- */
 
 /* Puts the finished value in place of the old one; takes its memory in any case. */
-static bool settle(struct place *place, struct conf_value *value, bool ok, const char *origin)
+static bool settle(struct conf_place *place, struct conf_value *value, bool ok, const char *origin)
 {
     struct conf_value *target = &place->conf->values[place->key - conf_keys];
     if (ok && origin) {
@@ -402,11 +308,11 @@ static bool settle(struct place *place, struct conf_value *value, bool ok, const
 
 bool conf_set_node(struct conf *conf, size_t key, const char *file, const struct yaml_node *node)
 {
-    struct place place = {.conf = conf, .key = &conf_keys[key]};
+    struct conf_place place = {.conf = conf, .key = &conf_keys[key]};
     struct conf_value value = {0};
     bool ok;
     unsigned line = node->key ? node->key_line : node->line;
-    place_node(&place, file, line);
+    conf_place_node(&place, file, line);
     if (place.key->type == CONF_IGNORED) {
         return true;
     }
@@ -433,17 +339,18 @@ bool conf_set_node(struct conf *conf, size_t key, const char *file, const struct
         if (single || node->kind == YAML_ALIAS) {
             text = text_of(&place, node, kinds[place.key->type]);
         } else {
-            report_unexpected(&place, kinds[place.key->type], node->kind == YAML_TEXT ? node->text : NULL);
+            conf_report_unexpected(&place, kinds[place.key->type],
+                                   node->kind == YAML_TEXT ? node->text : NULL);
         }
         ok = text && read_single(&place, text, &value);
     }
-    place_node(&place, file, line);
+    conf_place_node(&place, file, line);
     return settle(&place, &value, ok, place.where);
 }
 
 bool conf_set_text(struct conf *conf, size_t key, const char *origin, const char *text)
 {
-    struct place place = {.conf = conf, .key = &conf_keys[key]};
+    struct conf_place place = {.conf = conf, .key = &conf_keys[key]};
     struct conf_value value = {0};
     snprintf(place.where, sizeof place.where, "%s", origin);
     return settle(&place, &value, read_single(&place, text, &value), place.where);
@@ -451,7 +358,7 @@ bool conf_set_text(struct conf *conf, size_t key, const char *origin, const char
 
 bool conf_set_default(struct conf *conf, size_t key)
 {
-    struct place place = {.conf = conf, .key = &conf_keys[key], .where = "default"};
+    struct conf_place place = {.conf = conf, .key = &conf_keys[key], .where = "default"};
     struct conf_value value = {0};
     bool ok = true;
     if (place.key->fallback && place.key->type == CONF_LIST) {
@@ -461,7 +368,7 @@ bool conf_set_default(struct conf *conf, size_t key)
         ok = copy;
         while (ok && (item = strsep(&rest, ",")) != NULL) {
             item += strspn(item, " ");
-            ok = passes(&place, place.key->check, NULL, item) && add_item(&place, &value, item, NULL);
+            ok = conf_passes(&place, place.key->check, NULL, item) && add_item(&place, &value, item, NULL);
         }
         free(copy);
     } else if (place.key->fallback) {

@@ -1,25 +1,12 @@
 #include "loop.h"
 
 #include "log.h"
+#include "loop_internal.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/queue.h>
-#include <uv.h>
-
-TAILQ_HEAD(after_list, loop_after);
-
-struct loop {
-    uv_loop_t uv;
-    /* Both run only while something is armed: the check serves, the idle keeps the turn from sleeping. */
-    uv_check_t check;
-    uv_idle_t idle;
-    struct after_list armed;
-    struct after_list running; /* those of this turn that are still to be called */
-    unsigned work_pending;
-};
 
 struct loop_io {
     uv_poll_t uv;
@@ -48,26 +35,12 @@ struct loop_after {
     TAILQ_ENTRY(loop_after) link;
 };
 
-struct loop_wakeup {
-    uv_async_t uv;
-    loop_wakeup_fn *callback;
-    void *user;
-};
-
-struct loop_job {
-    uv_work_t uv;
-    struct loop *loop;
-    loop_work_fn *work, *done;
-    void *user;
-};
-
-/* Every handle struct of this file starts with its uv handle, so one callback frees them all. */
-static void free_closed(uv_handle_t *handle)
+void loop_free_closed(uv_handle_t *handle)
 {
     free(handle);
 }
 
-static void *failed(void *memory, int uv_error)
+void *loop_failed(void *memory, int uv_error)
 {
     free(memory);
     errno = -uv_error;
@@ -84,7 +57,7 @@ struct loop *loop_create(void)
     }
     int e = uv_loop_init(&loop->uv);
     if (e) {
-        return failed(loop, e);
+        return loop_failed(loop, e);
     }
     uv_check_init(&loop->uv, &loop->check);
     uv_idle_init(&loop->uv, &loop->idle);
@@ -188,7 +161,7 @@ struct loop_io *loop_io_create(struct loop *loop, int fd, loop_io_fn *callback, 
     }
     int e = uv_poll_init(&loop->uv, &io->uv, fd);
     if (e) {
-        return failed(io, e);
+        return loop_failed(io, e);
     }
     io->callback = callback;
     io->user = user;
@@ -211,7 +184,7 @@ int loop_io_watch(struct loop_io *io, unsigned events)
 void loop_io_destroy(struct loop_io *io)
 {
     if (io) {
-        uv_close((uv_handle_t *)&io->uv, free_closed);
+        uv_close((uv_handle_t *)&io->uv, loop_free_closed);
     }
 }
 
@@ -263,7 +236,7 @@ bool loop_timer_active(const struct loop_timer *timer)
 void loop_timer_destroy(struct loop_timer *timer)
 {
     if (timer) {
-        uv_close((uv_handle_t *)&timer->uv, free_closed);
+        uv_close((uv_handle_t *)&timer->uv, loop_free_closed);
     }
 }
 
@@ -284,7 +257,7 @@ struct loop_signal *loop_signal_create(struct loop *loop, int signal_number, loo
     }
     int e = uv_signal_init(&loop->uv, &signal->uv);
     if (e) {
-        return failed(signal, e);
+        return loop_failed(signal, e);
     }
     signal->callback = callback;
     signal->user = user;
@@ -300,7 +273,7 @@ struct loop_signal *loop_signal_create(struct loop *loop, int signal_number, loo
 void loop_signal_destroy(struct loop_signal *signal)
 {
     if (signal) {
-        uv_close((uv_handle_t *)&signal->uv, free_closed);
+        uv_close((uv_handle_t *)&signal->uv, loop_free_closed);
     }
 }
 
@@ -370,77 +343,4 @@ void loop_after_destroy(struct loop_after *after)
         after_unlink(after);
         free(after);
     }
-}
-
-/* --- other threads --- */
-
-static void on_async(uv_async_t *handle)
-{
-    struct loop_wakeup *wakeup = (struct loop_wakeup *)handle;
-    wakeup->callback(wakeup->user);
-}
-
-struct loop_wakeup *loop_wakeup_create(struct loop *loop, loop_wakeup_fn *callback, void *user)
-{
-    struct loop_wakeup *wakeup = calloc(1, sizeof *wakeup);
-    if (!wakeup) {
-        return NULL;
-    }
-    wakeup->callback = callback;
-    wakeup->user = user;
-    int e = uv_async_init(&loop->uv, &wakeup->uv, on_async);
-    return e ? failed(wakeup, e) : wakeup;
-}
-
-void loop_wakeup_send(struct loop_wakeup *wakeup)
-{
-    uv_async_send(&wakeup->uv);
-}
-
-void loop_wakeup_destroy(struct loop_wakeup *wakeup)
-{
-    if (wakeup) {
-        uv_close((uv_handle_t *)&wakeup->uv, free_closed);
-    }
-}
-
-static void run_work(uv_work_t *request)
-{
-    struct loop_job *job = (struct loop_job *)request;
-    job->work(job->user);
-}
-
-static void after_work(uv_work_t *request, int status)
-{
-    (void)status; /* nonzero only for cancelled work, and nothing here cancels */
-    struct loop_job *job = (struct loop_job *)request;
-    loop_work_fn *done = job->done;
-    void *user = job->user;
-    job->loop->work_pending--;
-    free(job);
-    done(user);
-}
-
-int loop_work(struct loop *loop, loop_work_fn *work, loop_work_fn *done, void *user)
-{
-    struct loop_job *job = calloc(1, sizeof *job);
-    if (!job) {
-        return -ENOMEM;
-    }
-    job->loop = loop;
-    job->work = work;
-    job->done = done;
-    job->user = user;
-    int e = uv_queue_work(&loop->uv, &job->uv, run_work, after_work);
-    if (e) {
-        free(job);
-        return e;
-    }
-    loop->work_pending++;
-    return 0;
-}
-
-unsigned loop_work_pending(const struct loop *loop)
-{
-    return loop->work_pending;
 }

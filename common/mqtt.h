@@ -36,7 +36,8 @@ struct mqtt_options {
     const char *host; /* name or number; copied, as all strings here */
     uint16_t port;
     const char *client_id;
-    bool client_id_is_unique; /* random, say: short-lived connections are the broker's fault, not a double's */
+    bool
+        client_id_is_unique; /* random, say: short-lived connections are the broker's fault, not a double's */
     const char *username, *password;         /* NULL = none */
     const char *tls_ca, *tls_cert, *tls_key; /* file names; tls_ca NULL = no TLS */
     uint16_t keepalive_s;

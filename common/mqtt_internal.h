@@ -1,6 +1,6 @@
 /*
- * mqtt_internal: what mqtt.c (the interface), mqtt_connect.c (how a connection comes to stand) and mqtt_io.c
- * (what happens on its socket) share.
+ * mqtt_internal: what mqtt.c (life and state), mqtt_send.c (publish, subscribe), mqtt_connect.c (how a
+ * connection comes to stand) and mqtt_io.c (what happens on its socket) share.
  *
  * Each attempt has a libmosquitto handle of its own: so nothing of the last connection is sent again, and
  * every first call is mosquitto_connect_async. While `working`, the handle and `attempt` belong to the

@@ -1,0 +1,93 @@
+/* What is wrong with a configuration, and where. */
+#include "conf_internal.h"
+#include "log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void keep_problem(struct conf *conf, enum conf_severity severity, char *text)
+{
+    if (conf->problem_count == conf->problem_capacity) {
+        size_t capacity = conf->problem_capacity ? 2 * conf->problem_capacity : 8;
+        struct conf_problem *problems = realloc(conf->problems, capacity * sizeof *problems);
+        if (!problems) {
+            conf->no_memory = true;
+            free(text);
+            return;
+        }
+        conf->problems = problems;
+        conf->problem_capacity = capacity;
+    }
+    conf->problems[conf->problem_count++] = (struct conf_problem){.severity = severity, .text = text};
+}
+
+static char *format_problem(const char *where, const char *format, va_list arguments)
+{
+    char *what = NULL, *text = NULL;
+    if (vasprintf(&what, format, arguments) < 0) {
+        return NULL;
+    }
+    if (asprintf(&text, "%s: %s", where, what) < 0) {
+        text = NULL;
+    }
+    free(what);
+    return text;
+}
+
+void conf_problem_add(struct conf *conf, enum conf_severity severity, const char *where, const char *format,
+                      ...)
+{
+    if (conf->problem_count > CONF_PROBLEMS_MAX) {
+        return;
+    }
+    char *text;
+    if (conf->problem_count == CONF_PROBLEMS_MAX) {
+        severity = CONF_ERROR; /* what is not listed may be one */
+        text = conf_copy(conf, "too many problems: the rest is not listed");
+    } else {
+        va_list arguments;
+        va_start(arguments, format);
+        text = format_problem(where, format, arguments);
+        va_end(arguments);
+    }
+    if (!text) {
+        conf->no_memory = true;
+        return;
+    }
+    keep_problem(conf, severity, text);
+}
+
+void conf_place_node(struct conf_place *place, const char *file, unsigned line)
+{
+    snprintf(place->where, sizeof place->where, "%s:%u", file, line);
+}
+
+void conf_report_unexpected(struct conf_place *place, const char *expected, const char *value)
+{
+    char shown[LOG_TEXT];
+    if (place->key->secret || !value) {
+        conf_problem_add(place->conf, CONF_ERROR, place->where, "%s: expected %s", place->key->name,
+                         expected);
+        return;
+    }
+    log_escape(shown, sizeof shown, value, strlen(value));
+    conf_problem_add(place->conf, CONF_ERROR, place->where, "%s: expected %s, not \"%s\"", place->key->name,
+                     expected, shown);
+}
+
+bool conf_passes(struct conf_place *place, conf_check_fn *check, const char *part, const char *value)
+{
+    const char *why = check ? check(value) : NULL;
+    if (!why) {
+        return true;
+    }
+    char shown[LOG_TEXT];
+    const char *text =
+        place->key->secret ? "the value" : log_escape(shown, sizeof shown, value, strlen(value));
+    const char *quote = place->key->secret ? "" : "\"";
+    conf_problem_add(place->conf, CONF_ERROR, place->where, "%s%s%s: %s%s%s %s", place->key->name,
+                     part ? "." : "", part ? part : "", quote, text, quote, why);
+    return false;
+}
