@@ -80,6 +80,7 @@ void answer_judge(enum report_kind kind, const struct answer *answer, struct ans
         break;
     case ANSWER_TOO_LARGE:
         fail(&verdict, "too_large");
+        snprintf(verdict.detail, sizeof verdict.detail, "a body above %d bytes", REPORT_MAX);
         break;
     case ANSWER_BROKEN:
         fail(&verdict, "bad_body");

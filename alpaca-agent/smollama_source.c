@@ -164,16 +164,16 @@ static void connect_next(struct smollama_source *source)
 
 static void on_connection_error(struct smollama_source *source, const char *reason, size_t len)
 {
+    source->wsi = NULL; /* libwebsockets frees it after this callback */
+    if (source->state != STATE_ASKING) {
+        return; /* the connection was ended here */
+    }
     /* Some of its texts count their NUL. What OpenSSL did not like goes to the debug log only. */
     len = reason ? strnlen(reason, len) : 0;
     if (len && memmem(reason, len, "SSL", 3)) {
         snprintf(source->detail, sizeof source->detail, "the TLS handshake failed; -v says why");
     } else {
         log_escape(source->detail, sizeof source->detail, reason ? reason : "", len);
-    }
-    source->wsi = NULL; /* libwebsockets frees it after this callback */
-    if (source->state != STATE_ASKING) {
-        return;
     }
     if (source->connected) {
         conclude(source, ANSWER_BROKEN);

@@ -98,6 +98,8 @@ static void the_ways_to_get_no_answer_have_words(void **state)
         answer_judge(REPORT_READINGS, &answer, &verdict);
         assert_int_equal(verdict.worth, ANSWER_FAILED);
         assert_string_equal(verdict.word, cases[i].word);
+        assert_int_equal(strcmp(verdict.detail, "a body above 1000000 bytes") == 0,
+                         cases[i].end == ANSWER_TOO_LARGE);
     }
 }
 
