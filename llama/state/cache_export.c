@@ -204,7 +204,7 @@ static void note_message(struct pass *pass, struct group *group)
     struct entry *entry = group->entry;
     const struct source *source = pass->source;
     if (group->newest_ms == TIMESTAMP_NONE || source->captured_wall_ms == TIMESTAMP_NONE ||
-        (entry->message_wall_ms != TIMESTAMP_NONE && group->newest_ms <= entry->message_wall_ms)) {
+        group->newest_ms == entry->message_wall_ms) {
         return;
     }
     int64_t age_ms = source->captured_wall_ms - group->newest_ms;
