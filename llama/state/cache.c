@@ -202,8 +202,9 @@ static void tell_outage(struct cache *cache, struct now now)
 static bool expired(const struct cache *cache, const struct entry *entry, struct now now)
 {
     const struct node *node = &entry->node;
-    if (node->found & FOUND_MANUAL) {
-        return false;
+    bool re_exported = entry->master && node->snapshots[REPORT_READINGS].origin == ORIGIN_MASTER;
+    if (node->found & FOUND_MANUAL || re_exported) {
+        return false; /* its master would bring it back at once */
     }
     bool heard = node->last_seen_wall_ms != TIMESTAMP_NONE;
     int64_t heard_ms = heard ? node->last_seen_mono_ms : entry->node.evidence.added_ms;
@@ -215,7 +216,7 @@ static bool emptied(const struct entry *entry)
 {
     const struct node *node = &entry->node;
     if (!entry->cleared || node->found & (FOUND_MANUAL | FOUND_EDGE | FOUND_MDNS) || node->has_heartbeat ||
-        node->evidence.agent.presence != PRESENCE_NONE || entry->master || node->stats) {
+        node->evidence.agent.presence != PRESENCE_NONE || node->stats) {
         return false;
     }
     for (size_t i = 0; i < REPORT_KINDS; i++) {
@@ -233,6 +234,7 @@ void cache_tick(struct cache *cache, struct now now)
         struct entry *entry = cache->by_name[i];
         if (expired(cache, entry, now) || emptied(entry)) {
             cache_remove(cache, entry);
+            i = i < cache->node_count ? i : cache->node_count; /* what it re-exported may have gone with it */
         } else {
             cache_judge(cache, entry, now, false);
         }

@@ -1,24 +1,25 @@
 /*
- * cache: everything llamad knows. Nodes, and per node its evidence, readings, observations, memories and
- * stats.
+ * cache: everything llamad knows. Nodes, and per node its evidence, readings, observations, memories, stats.
  *
  * Invariants
  * - Each item keeps the node's own JSON bytes, checked, beside the few parsed fields that filters and sorting
  *   need.
  * - Each change takes the next revision. Per kind, items hang in a list ordered by revision, so "what is
- * newer than r" is a walk from the head to the first older one, whatever the size of the cache. A reading of
- * which only the timestamp moved keeps its revision; its bytes are the newest all the same.
+ *   newer than r" is a walk from the head to the first older one, whatever the size of the cache. A reading
+ *   of which only the timestamp moved keeps its revision; its bytes are the newest all the same.
  * - What was removed leaves a tombstone (bounded): who is older than the oldest one needs a snapshot.
- * Removals apply before additions: an item or a node may have come back since. A node's tombstone stands for
- * its items.
+ *   Removals apply before additions: an item or a node may have come back since. A node's tombstone stands
+ *   for its items.
  * - No I/O, no clock: time comes in. Peers' input is limited here and by the decoders before; each rejection
- * is counted, by whoever finds the fault: what a function below returns as *ret_fault is counted already. A
+ *   is counted, by whoever finds the fault: what a function below returns as *ret_fault is counted already. A
  *   function sets reason REJECT_NONE when there was none, and may set one although it returns 0: that of the
  *   last single item left out.
  * - Memory that runs out costs the item or body in hand (-ENOMEM), never what was there before.
  *
- * Readers use the structs below as read-only and borrow pointers only until the next mutation. cache_forget,
- * cache_tick, cache_add_manual and cache_poll_finished may free nodes (expired, or merged into a manual one).
+ * Readers use the structs below as read-only and borrow pointers only until the next mutation. Whatever takes
+ * or deletes a body, and cache_forget, cache_tick and cache_poll_finished, may free other nodes than the one
+ * in hand (expired, merged into a manual one, re-exported no more). That one is freed only by cache_forget,
+ * cache_drop_manual and cache_tick.
  */
 #ifndef CACHE_H
 #define CACHE_H
@@ -36,7 +37,7 @@
 #define LIMIT_FULL_ID      256   /* bytes of a full_id, decoded; of any other id, as it came */
 #define LIMIT_ITEM         65536 /* bytes of one item */
 #define LIMIT_STATS        16384 /* bytes of a stats body */
-#define LIMIT_REEXPORTED   64    /* nodes that one master may speak for */
+#define LIMIT_REEXPORTED   64    /* nodes that one master may speak for, or has brought and then dropped */
 #define LIMIT_TOMBSTONES   16384
 #define LIMIT_PARKED       16777216 /* bytes of reports that wait for the first heartbeat of their session */
 
@@ -241,7 +242,8 @@ bool cache_wants_poll(const struct cache *cache, const struct node *node, struct
 /* Counts a rejection, on the node too if given, and keeps the fault's detail there. For faults found outside.
  */
 void cache_reject(struct cache *cache, struct node *node, const struct fault *fault);
-/* Removes the node and all it holds; 0, -EBUSY for a manual one. */
+/* Removes the node and all it holds, and the nodes that are known only by its re-exports; 0, -EBUSY for a
+ * manual one. */
 int cache_forget(struct cache *cache, struct node *node);
 /* Recomputes every verdict; adds events for changes; forgets what was not heard for long (cache_set_retain).
  * The functions above do the verdict of their node themselves, at once. */

@@ -91,13 +91,12 @@ static bool strip_prefix(struct pass *pass, struct parsed *parsed, size_t decode
 
 static void attach(struct entry *master, struct entry *entry)
 {
-    if (entry->master == master) {
-        return;
+    if (entry->master != master) {
+        export_detach(entry);
+        entry->master = master;
+        entry->next_export = master->exports;
+        master->exports = entry;
     }
-    export_detach(entry);
-    entry->master = master;
-    entry->next_export = master->exports;
-    master->exports = entry;
     strcpy(entry->node.master, master->node.name);
 }
 
@@ -116,6 +115,12 @@ void export_detach(struct entry *entry)
     entry->node.master[0] = '\0';
 }
 
+/* Does its master hold it in its list only because nobody else has brought it here? */
+static bool has_lapsed(const struct entry *entry)
+{
+    return entry->node.snapshots[REPORT_READINGS].origin != ORIGIN_MASTER;
+}
+
 /* May the speaker tell of this node? Not if anybody knows better. */
 static bool may_speak_for(const struct pass *pass, const struct entry *entry)
 {
@@ -125,7 +130,8 @@ static bool may_speak_for(const struct pass *pass, const struct entry *entry)
         return false;
     }
     /* Two masters that hear the same node: the second takes over when the first has fallen behind. */
-    return !entry->master || entry->master == pass->speaker || node->verdict.state != STATE_ONLINE;
+    return !entry->master || entry->master == pass->speaker || has_lapsed(entry) ||
+           node->verdict.state != STATE_ONLINE;
 }
 
 static struct group *find_group(struct pass *pass, const char *name)
@@ -138,29 +144,72 @@ static struct group *find_group(struct pass *pass, const char *name)
     return NULL;
 }
 
-static struct group *open_group(struct pass *pass, const char *name)
+static bool in_pass(const struct pass *pass, const struct entry *entry)
+{
+    for (size_t i = 1; i < pass->group_count; i++) {
+        if (pass->groups[i].entry == entry) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Room for one more node of the speaker's, at the cost of one that it no longer re-exports: names that come
+ * and go must not fill the cache. */
+static bool make_room(struct pass *pass)
+{
+    size_t count = 0;
+    struct entry *oldest = NULL;
+    for (struct entry *entry = pass->speaker->exports; entry; entry = entry->next_export, count++) {
+        if (has_lapsed(entry) && !in_pass(pass, entry)) {
+            oldest = entry;
+        }
+    }
+    if (count < LIMIT_REEXPORTED) {
+        return true;
+    }
+    if (oldest && oldest->node.found == FOUND_MASTER) {
+        cache_remove(pass->cache, oldest);
+    } else if (oldest) {
+        export_detach(oldest);
+    }
+    return oldest != NULL;
+}
+
+/* The node by that name, as one of the speaker's. NULL: not to be spoken for, or no room (counted). */
+static struct entry *claim(struct pass *pass, const char *name)
 {
     struct cache *cache = pass->cache;
-    if (pass->group_count == 1 + LIMIT_REEXPORTED) {
+    size_t len = strlen(name);
+    struct node *node = cache_find(cache, name, len);
+    if (node && !may_speak_for(pass, entry_of(node))) {
+        return NULL;
+    }
+    if (!(node && entry_of(node)->master == pass->speaker) && !make_room(pass)) {
         cache_fault(cache, pass->speaker, pass->fault, REJECT_TOO_MANY, "re-exports more than %d nodes",
                     LIMIT_REEXPORTED);
         return NULL;
     }
-    size_t len = strlen(name);
-    struct node *node = cache_find(cache, name, len);
+    struct fault fault;
+    node = cache_add(cache, name, len, FOUND_MASTER, pass->now, &fault);
     if (!node) {
-        struct fault fault;
-        node = cache_add(cache, name, len, FOUND_MASTER, pass->now, &fault);
-        if (!node && pass->fault) {
+        if (pass->fault) {
             *pass->fault = fault;
         }
+        return NULL;
     }
-    struct entry *entry = node && may_speak_for(pass, entry_of(node)) ? entry_of(node) : NULL;
-    if (entry) {
-        entry->node.found |= FOUND_MASTER;
-        attach(pass->speaker, entry);
+    attach(pass->speaker, entry_of(node));
+    return entry_of(node);
+}
+
+static struct group *open_group(struct pass *pass, const char *name)
+{
+    if (pass->group_count == 1 + LIMIT_REEXPORTED) {
+        cache_fault(pass->cache, pass->speaker, pass->fault, REJECT_TOO_MANY, "re-exports more than %d nodes",
+                    LIMIT_REEXPORTED);
+        return NULL;
     }
-    return group_begin(pass, entry, name);
+    return group_begin(pass, claim(pass, name), name);
 }
 
 /* The node that this reading says it comes from; "" = the speaker. */
@@ -229,25 +278,22 @@ static void finish_export(struct pass *pass, struct group *group)
     cache_judge(pass->cache, entry, pass->now, true);
 }
 
-static void drop_export(struct cache *cache, struct entry *entry)
+/* The master no longer re-exports it. Where nothing else is known of it, it stays in the master's list, which
+ * is limited. */
+static void lapse(struct cache *cache, struct entry *entry)
 {
-    struct snapshot *snapshot = &entry->node.snapshots[REPORT_READINGS];
-    export_detach(entry);
-    if (snapshot->origin == ORIGIN_MASTER) {
-        *snapshot = (struct snapshot){.captured_wall_ms = TIMESTAMP_NONE};
+    if (has_lapsed(entry) && !entry->node.master[0]) {
+        return;
+    }
+    entry->node.master[0] = '\0';
+    if (!has_lapsed(entry)) {
+        entry->node.snapshots[REPORT_READINGS] = (struct snapshot){.captured_wall_ms = TIMESTAMP_NONE};
         cache_drop_items(cache, entry, ITEM_READING);
     }
-    cache_touch(cache, entry);
-}
-
-static bool in_pass(const struct pass *pass, const struct entry *entry)
-{
-    for (size_t i = 1; i < pass->group_count; i++) {
-        if (pass->groups[i].entry == entry) {
-            return true;
-        }
+    if (entry->node.found != FOUND_MASTER) {
+        export_detach(entry);
     }
-    return false;
+    cache_touch(cache, entry);
 }
 
 void export_finish(struct pass *pass)
@@ -260,7 +306,7 @@ void export_finish(struct pass *pass)
     for (struct entry *entry = pass->speaker->exports, *next; entry; entry = next) {
         next = entry->next_export;
         if (!in_pass(pass, entry)) {
-            drop_export(pass->cache, entry);
+            lapse(pass->cache, entry);
         }
     }
 }
@@ -268,6 +314,12 @@ void export_finish(struct pass *pass)
 void export_drop_all(struct cache *cache, struct entry *master)
 {
     while (master->exports) {
-        drop_export(cache, master->exports);
+        struct entry *entry = master->exports;
+        if (entry->node.found == FOUND_MASTER) {
+            cache_remove(cache, entry); /* or a master that comes and goes would fill the cache */
+        } else {
+            lapse(cache, entry);
+            export_detach(entry);
+        }
     }
 }

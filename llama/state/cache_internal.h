@@ -57,8 +57,9 @@ struct entry {
     /* Of the current session: reports that came, but could not be taken. */
     uint64_t refused_seq[REPORT_KINDS];
     struct parked *parked;
-    struct entry *master;                /* whose re-exports it holds; NULL */
-    struct entry *exports, *next_export; /* the nodes it re-exports; link of the master's list */
+    struct entry *master; /* who brought it here by re-exporting it; NULL */
+    /* The nodes it re-exports, and those known only because it once did; link of the master's list. */
+    struct entry *exports, *next_export;
 };
 
 /* One step of a pass over a body: see cache_items.c. */
@@ -236,7 +237,7 @@ struct group *export_attribute(struct pass *pass, struct parsed *parsed);
 void export_finish(struct pass *pass);
 /* The node is heard otherwise now: no master speaks for it any more. */
 void export_detach(struct entry *entry);
-/* The master goes: what it re-exported goes with it. */
+/* The master goes, or its report: what it re-exported goes with it, and nodes of which nothing else is known. */
 void export_drop_all(struct cache *cache, struct entry *master);
 
 /* ---- item.c ---- */

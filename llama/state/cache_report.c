@@ -243,6 +243,9 @@ static void clear_report(struct cache *cache, struct entry *entry, enum report_k
     } else {
         cache_drop_items(cache, entry, item_kinds[kind]);
     }
+    if (kind == REPORT_READINGS) {
+        export_drop_all(cache, entry);
+    }
 }
 
 static void clear_heartbeat(struct entry *entry)

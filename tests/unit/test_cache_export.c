@@ -239,6 +239,83 @@ static void a_master_speaks_for_so_many_nodes_and_no_more(void **state)
     assert_int_equal(cache_item_count(w->cache, ITEM_READING), 2 * LIMIT_REEXPORTED + 1);
 }
 
+static void names_that_come_and_go_do_not_fill_the_cache(void **state)
+{
+    struct world *w = *state;
+    int next = 0;
+    for (int round = 0; round < 30; round++) {
+        struct buf items = BUF_INIT;
+        for (int i = 0; i < 40; i++) {
+            char name[16];
+            snprintf(name, sizeof name, "new-%d", next++);
+            append_export(w, &items, name, "a:b", i, 0);
+        }
+        assert_int_equal(send(w, MASTER, buf_terminate(&items)), 0);
+        buf_finish(&items);
+        assert_in_range(cache_node_count(w->cache), 1 + 24, 1 + LIMIT_REEXPORTED);
+        cache_tick(w->cache, w->now);
+    }
+    send_one(w, MASTER, "new-0", 7, 0); /* whoever is re-exported now finds room */
+    assert_non_null(world_item(w, "new-0", ITEM_READING, "system:cpu_temp"));
+    cache_cleared(w->cache, world_node(w, MASTER), TOPIC_READINGS, w->now);
+    assert_int_equal(cache_node_count(w->cache), 1);
+}
+
+static void nodes_known_by_their_master_alone_go_with_it(void **state)
+{
+    struct world *w = *state;
+    static const char *const names[] = {"a", "b", "p", "z"}; /* on both sides of it by name */
+    struct buf items = BUF_INIT;
+    for (int i = 0; i < 4; i++) {
+        append_export(w, &items, names[i], "a:b", 1, 0);
+    }
+    send(w, MASTER, buf_terminate(&items));
+    buf_finish(&items);
+    world_beat(w, "p", "s1", 1); /* heard by itself meanwhile */
+    cache_set_retain(w->cache, 60 * 1000);
+    for (uint64_t i = 2; i < 10; i++) {
+        world_wait(w, 10 * 1000);
+        world_beat(w, "p", "s1", i);
+    }
+    assert_int_equal(cache_node_count(w->cache), 1);
+    assert_int_equal(world_node(w, "p")->item_count[ITEM_READING], 0);
+    assert_string_equal(world_node(w, "p")->master, "");
+}
+
+static void who_is_re_exported_is_not_forgotten(void **state)
+{
+    struct world *w = *state;
+    cache_set_retain(w->cache, 60 * 1000);
+    struct buf items = BUF_INIT;
+    append_export(w, &items, "edge", "a:b", 1, 3600); /* dead for long, but its master never forgets */
+    for (uint64_t i = 2; i < 12; i++) {
+        world_beat(w, MASTER, "s1", i);
+        send(w, MASTER, buf_terminate(&items));
+        world_wait(w, 10 * 1000);
+    }
+    buf_finish(&items);
+    assert_state(w, "edge", "unreachable", "no_message");
+    assert_null(cache_newest_tombstone(w->cache));
+    world_wait(w, 60 * 1000);
+    assert_int_equal(cache_node_count(w->cache), 0);
+}
+
+static void a_clock_that_was_ahead_once_does_no_harm(void **state)
+{
+    struct world *w = *state;
+    struct buf items = BUF_INIT;
+    append_export(w, &items, "edge", "a:b", 1, -7200);
+    send(w, MASTER, buf_terminate(&items));
+    assert_state(w, "edge", "online", "");
+    world_wait(w, 400 * 1000);
+    send(w, MASTER, buf_terminate(&items)); /* the same again: still nothing was heard */
+    buf_finish(&items);
+    assert_state(w, "edge", "unreachable", "no_message");
+    send_one(w, MASTER, "edge", 2, 1);
+    assert_state(w, "edge", "online", "");
+    assert_int_equal(world_node(w, "edge")->last_seen_wall_ms, w->now.wall_ms - 1000);
+}
+
 static void unchanged_re_exports_keep_their_revision(void **state)
 {
     struct world *w = *state;
@@ -276,6 +353,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_second_master_takes_over_when_the_first_falls_behind, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_master_speaks_for_so_many_nodes_and_no_more, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(names_that_come_and_go_do_not_fill_the_cache, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(nodes_known_by_their_master_alone_go_with_it, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(who_is_re_exported_is_not_forgotten, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_clock_that_was_ahead_once_does_no_harm, set_up, tear_down),
         cmocka_unit_test_setup_teardown(unchanged_re_exports_keep_their_revision, set_up, tear_down),
         cmocka_unit_test_setup_teardown(configuring_a_node_ends_its_masters_say, set_up, tear_down),
     };
