@@ -6,6 +6,7 @@
 #include "ingest.h"
 #include "log.h"
 #include "poller.h"
+#include "reload.h"
 #include "server.h"
 #include "status.h"
 
@@ -185,57 +186,17 @@ static void begin_stop(struct app *app, int signal_number)
     ingest_stop(app->ingest, GOODBYE_MS, on_mqtt_stopped, app);
 }
 
-/* --- reload --- */
+/* --- signals --- */
 
-static void apply_manual_nodes(struct app *app, const struct conf *conf)
+static void on_hangup(struct app *app)
 {
-    size_t count = conf_list_len(conf, "cluster.manual_nodes");
-    for (size_t i = 0; i < count; i++) {
-        const char *name = conf_list_get(conf, "cluster.manual_nodes", i, "name");
-        const char *url = conf_list_get(conf, "cluster.manual_nodes", i, "url");
-        int e = cache_add_manual(app->cache, name, url, clock_now());
-        if (e != 0) {
-            char escaped[LOG_TEXT];
-            log_escape(escaped, sizeof escaped, name, strlen(name));
-            log_error("config: cluster.manual_nodes: cannot add %s: %s", escaped, strerror(-e));
-        }
+    const struct conf *before = app->reloaded ? app->reloaded : app->conf;
+    struct conf *fresh = reload_read(app->cache, app->poller, app->conf, before);
+    if (fresh) {
+        conf_destroy(app->reloaded);
+        app->reloaded = fresh;
+        changed(app);
     }
-}
-
-/* What a reload takes over at once; config_log_restart_needed names the rest. */
-static void apply(struct app *app, const struct conf *conf)
-{
-    poller_set_interval(app->poller, config_poll_interval_ms(conf));
-    cache_set_retain(app->cache, config_retain_ms(conf));
-    apply_manual_nodes(app, conf);
-}
-
-/* A configuration with errors changes nothing. */
-static void reload(struct app *app)
-{
-    struct conf *fresh = conf_load(conf_path(app->conf), getenv);
-    if (!fresh) {
-        log_error("config: %s", strerror(errno));
-        return;
-    }
-    config_check(fresh);
-    for (size_t i = 0; i < conf_problem_count(fresh); i++) {
-        const struct conf_problem *problem = conf_problem(fresh, i);
-        log_write(problem->severity == CONF_ERROR ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING, "config: %s",
-                  problem->text);
-    }
-    if (conf_has_errors(fresh)) {
-        log_error("config: not taken over: what was read before stays in force");
-        conf_destroy(fresh);
-        return;
-    }
-    config_log_restart_needed(app->conf, fresh);
-    config_log_removed_nodes(app->reloaded ? app->reloaded : app->conf, fresh);
-    apply(app, fresh);
-    conf_destroy(app->reloaded);
-    app->reloaded = fresh;
-    log_info("config: read again");
-    changed(app);
 }
 
 static void on_signal(void *user, int signal_number)
@@ -243,7 +204,7 @@ static void on_signal(void *user, int signal_number)
     struct app *app = user;
     if (signal_number == SIGHUP) {
         if (app->stop_until_ms == 0) {
-            reload(app);
+            on_hangup(app);
         }
     } else if (app->stop_until_ms == 0) {
         begin_stop(app, signal_number);
@@ -299,8 +260,9 @@ static int start_poller(struct app *app)
     const char *error = "";
     app->fetch = fetch_create(app->loop);
     if (!app->fetch) {
-        log_error("llamad: cannot prepare HTTP requests: %s", strerror(errno));
-        return -errno;
+        int e = -errno;
+        log_error("llamad: cannot prepare HTTP requests: %s", strerror(-e));
+        return e;
     }
     app->poller = poller_create(app->loop, app->cache, app->fetch, &options, changed, app, &error);
     if (!app->poller) {
@@ -420,7 +382,7 @@ static int start(struct app *app)
     if (e != 0) {
         return e;
     }
-    apply(app, app->conf);
+    reload_apply(app->cache, app->poller, NULL, app->conf);
     log_start(app);
     loop_timer_start(app->connect_timer, app->broker ? OWN_START_MS : 0, 0);
     return 0;

@@ -273,25 +273,3 @@ void config_log_restart_needed(const struct conf *running, const struct conf *fr
     buf_finish(&old_text);
     buf_finish(&new_text);
 }
-
-static bool lists_manual_node(const struct conf *conf, const char *name)
-{
-    for (size_t i = 0; i < conf_list_len(conf, "cluster.manual_nodes"); i++) {
-        if (strcmp(conf_list_get(conf, "cluster.manual_nodes", i, "name"), name) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-void config_log_removed_nodes(const struct conf *before, const struct conf *fresh)
-{
-    for (size_t i = 0; i < conf_list_len(before, "cluster.manual_nodes"); i++) {
-        const char *name = conf_list_get(before, "cluster.manual_nodes", i, "name");
-        if (!lists_manual_node(fresh, name)) {
-            char escaped[LOG_TEXT];
-            log_escape(escaped, sizeof escaped, name, strlen(name));
-            log_warning("config: cluster.manual_nodes: %s was removed: it goes with the next start", escaped);
-        }
-    }
-}

@@ -48,8 +48,6 @@ void config_finish(struct app_config *config);
 /* Names, one log line each, the keys that llamad uses, that differ and that take effect only with a restart.
  */
 void config_log_restart_needed(const struct conf *running, const struct conf *fresh);
-/* Manual nodes that the fresh one lists no more. */
-void config_log_removed_nodes(const struct conf *before, const struct conf *fresh);
 /* What a reload takes over at once. */
 uint32_t config_poll_interval_ms(const struct conf *conf);
 int64_t config_retain_ms(const struct conf *conf); /* a node not heard for as long is forgotten */

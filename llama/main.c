@@ -4,7 +4,8 @@
  *
  *   main              command line
  *   config, folders   what llamad wants of the configuration
- *   app               puts the parts together on one loop; signals, reload, shutdown
+ *   app               puts the parts together on one loop; signals, shutdown
+ *     reload            the configuration read again, on SIGHUP
  *     status            what llamad says of itself: in the log and in /api/health
  *   sources/          ingest (MQTT), poller, visit, fetch (HTTP), broker (mosquitto as a child)
  *   state/            cache, verdict, events (pure)

@@ -184,6 +184,10 @@ struct node *cache_add(struct cache *cache, const char *name, size_t len, unsign
 /* A configured node. 0, -EINVAL (bad name, or URL empty or above URL_MAX), -ENOSPC, -ENOMEM. A later call for
  * the same name replaces its URL. */
 int cache_add_manual(struct cache *cache, const char *name, const char *url, struct now now);
+/* The node is configured no more: what was learned by its URL goes, and the node with it if nobody else tells
+ * of it, or if it has an alias (the agent's next heartbeat brings that one back under its own name). True if
+ * it stays, as any other node. */
+bool cache_drop_manual(struct cache *cache, const char *name, struct now now);
 /* The broker link of llamad went up or down (the same again changes nothing). When it has been down for
  * OUTAGE_EVENT_MS, cache_tick adds the one event of the outage, with node "". */
 void cache_link(struct cache *cache, bool up, struct now now);

@@ -272,6 +272,18 @@ struct node *cache_add(struct cache *cache, const char *name, size_t len, unsign
     return &entry->node;
 }
 
+/* The URL is another one now: what polling the last one said holds no more, a poll under way ends for nobody,
+ * and the next one is due at once. */
+static void leave_address(struct node *node)
+{
+    node->evidence.probe.outcome = PROBE_NONE;
+    node->evidence.probe.pending = false;
+    node->evidence.probe.failures = 0;
+    node->evidence.probe.error[0] = '\0';
+    node->poll_in_flight = false;
+    node->next_poll_ms = 0;
+}
+
 int cache_add_manual(struct cache *cache, const char *name, const char *url, struct now now)
 {
     size_t len = strlen(name);
@@ -290,12 +302,16 @@ int cache_add_manual(struct cache *cache, const char *name, const char *url, str
     if (!entry && !(entry = add(cache, name, len, now))) {
         return -ENOMEM;
     }
+    bool moved = strcmp(entry->node.url, url) != 0;
     if (!cache_set_text(&entry->manual_url, url)) {
         return -ENOMEM;
     }
     entry->node.found |= FOUND_MANUAL;
     entry->node.evidence.manual = true;
     cache_choose_url(entry);
+    if (moved) {
+        leave_address(&entry->node);
+    }
     export_detach(entry);
     cache_touch(cache, entry);
     cache_judge(cache, entry, now, true);
@@ -342,6 +358,27 @@ int cache_forget(struct cache *cache, struct node *node)
     }
     cache_remove(cache, entry_of(node));
     return 0;
+}
+
+bool cache_drop_manual(struct cache *cache, const char *name, struct now now)
+{
+    struct entry *entry = find(cache, name, strlen(name));
+    if (!entry || strcmp(entry->node.name, name) != 0 || !(entry->node.found & FOUND_MANUAL)) {
+        return entry != NULL;
+    }
+    struct node *node = &entry->node;
+    if (node->alias[0] || !(node->evidence.agent.ever || node->evidence.edge.ever)) {
+        cache_remove(cache, entry);
+        return false;
+    }
+    cache_set_text(&entry->manual_url, "");
+    node->found &= ~FOUND_MANUAL;
+    node->evidence.manual = false;
+    cache_choose_url(entry);
+    leave_address(node);
+    cache_touch(cache, entry);
+    cache_judge(cache, entry, now, true);
+    return true;
 }
 
 void cache_nodes_finish(struct cache *cache)

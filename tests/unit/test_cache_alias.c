@@ -169,10 +169,84 @@ static void a_re_exported_node_is_merged_too(void **state)
     assert_int_equal(cache_node_count(w->cache), 2);
 }
 
+/* --- configured no more --- */
+
+static void a_dropped_node_goes(void **state)
+{
+    struct world *w = *state;
+    world_poll(w, MANUAL, PROBE_OK, NULL, MANUAL);
+    assert_false(cache_drop_manual(w->cache, MANUAL, w->now));
+    assert_null(cache_get(w->cache, MANUAL, strlen(MANUAL)));
+    assert_false(cache_drop_manual(w->cache, MANUAL, w->now));
+}
+
+static void a_dropped_node_with_an_agent_stays_without_its_address(void **state)
+{
+    struct world *w = *state;
+    assert_int_equal(world_beat(w, MANUAL, "s1", 1), 0);
+    world_wait(w, 40000);
+    struct node *node = world_node(w, MANUAL);
+    node->poll_in_flight = true;
+    node->next_poll_ms = w->now.mono_ms + 50000;
+    world_poll(w, MANUAL, PROBE_OK, NULL, MANUAL);
+    assert_state(w, MANUAL, "online", "agent_down");
+    assert_true(cache_drop_manual(w->cache, MANUAL, w->now));
+    assert_string_equal(node->url, "");
+    assert_false(node->found & FOUND_MANUAL);
+    assert_false(node->poll_in_flight);
+    assert_false(cache_wants_poll(w->cache, node, w->now));
+    assert_state(w, MANUAL, "stale", "late");
+    assert_int_equal(cache_forget(w->cache, node), 0);
+}
+
+static void a_dropped_node_with_an_alias_leaves_the_name_to_its_agent(void **state)
+{
+    struct world *w = *state;
+    world_poll(w, MANUAL, PROBE_OK, NULL, OWN);
+    assert_int_equal(world_beat(w, OWN, "s1", 1), 0);
+    assert_false(cache_drop_manual(w->cache, MANUAL, w->now));
+    assert_int_equal(cache_node_count(w->cache), 0);
+    assert_int_equal(world_beat(w, OWN, "s1", 2), 0);
+    assert_string_equal(world_node(w, OWN)->name, OWN);
+    assert_state(w, OWN, "online", "");
+}
+
+static void dropping_spares_who_is_not_configured(void **state)
+{
+    struct world *w = *state;
+    assert_int_equal(world_beat(w, "pi-9", "s1", 1), 0);
+    world_poll(w, MANUAL, PROBE_OK, NULL, OWN);
+    assert_true(cache_drop_manual(w->cache, "pi-9", w->now));
+    assert_true(cache_drop_manual(w->cache, OWN, w->now)); /* an alias */
+    assert_int_equal(cache_node_count(w->cache), 2);
+}
+
+static void a_new_address_is_asked_at_once(void **state)
+{
+    struct world *w = *state;
+    struct node *node = world_node(w, MANUAL);
+    world_poll(w, MANUAL, PROBE_FAILED, "refused", NULL);
+    assert_state(w, MANUAL, "unreachable", "never_seen");
+    node->next_poll_ms = w->now.mono_ms + 60000;
+    assert_int_equal(cache_add_manual(w->cache, MANUAL, URL, w->now), 0);
+    assert_int_equal(node->next_poll_ms, w->now.mono_ms + 60000);
+    assert_int_equal(cache_add_manual(w->cache, MANUAL, URL "1", w->now), 0);
+    assert_int_equal(node->next_poll_ms, 0);
+    assert_int_equal(node->evidence.probe.outcome, PROBE_NONE);
+    assert_string_equal(node->evidence.probe.error, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_answered_name_becomes_an_alias, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_dropped_node_goes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_dropped_node_with_an_agent_stays_without_its_address, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_dropped_node_with_an_alias_leaves_the_name_to_its_agent, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(dropping_spares_who_is_not_configured, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_new_address_is_asked_at_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(names_that_are_none_are_not_learned, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_node_of_the_agent_is_merged, set_up, tear_down),
         cmocka_unit_test_setup_teardown(of_two_agents_the_one_heard_last_stays, set_up, tear_down),
