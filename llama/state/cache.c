@@ -97,6 +97,14 @@ static bool same_state(struct verdict a, struct verdict b)
     return a.state == b.state && a.cause == b.cause;
 }
 
+/* Was it gone already when llamad started, and has not been heard since? That it is gone is no news then. */
+static bool was_gone_before(const struct cache *cache, const struct entry *entry)
+{
+    const struct node *node = &entry->node;
+    return node->last_seen_wall_ms == TIMESTAMP_NONE ||
+           node->last_seen_mono_ms < cache->link.started_ms - verdict_gone_after_ms(&node->evidence);
+}
+
 /* Moves into and out of broker_down and starting are no events: what counts is the state before and after. */
 static void add_event(struct cache *cache, struct entry *entry, struct now now)
 {
@@ -109,7 +117,8 @@ static void add_event(struct cache *cache, struct entry *entry, struct now now)
     bool first = !entry->has_base;
     entry->base = to;
     entry->has_base = true;
-    if (first || same_state(from, to)) {
+    bool gone = to.state == STATE_STALE || to.state == STATE_UNREACHABLE;
+    if (first || same_state(from, to) || (gone && was_gone_before(cache, entry))) {
         return;
     }
     struct event event = {.revision = ++cache->revision,

@@ -2,6 +2,7 @@
  * events: every change of a node's state or cause, once, numbered. A bounded ring; pure.
  *
  * Moves into and out of broker_down and starting are no events: an outage of the broker is one, of nobody.
+ * Nor is it one that a node is gone which was so before llamad started.
  */
 #ifndef EVENTS_H
 #define EVENTS_H

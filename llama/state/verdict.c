@@ -85,6 +85,19 @@ static int64_t heartbeat_ms(const struct evidence *e)
     return (int64_t)(interval_s < 3600 ? interval_s : 3600) * 1000;
 }
 
+static int64_t edge_ms(const struct evidence *e)
+{
+    return e->edge.interval_ms ? e->edge.interval_ms : EDGE_INTERVAL_MS;
+}
+
+int64_t verdict_gone_after_ms(const struct evidence *e)
+{
+    if (!e->agent.ever && e->edge.ever) {
+        return 6 * edge_ms(e);
+    }
+    return 6 * heartbeat_ms(e);
+}
+
 /* What MQTT says of an agent. */
 struct agent_view {
     bool fresh, silent;
@@ -247,8 +260,7 @@ static struct verdict of_agent(const struct evidence *e, const struct link_evide
 /* Row 5. */
 static struct verdict of_edge(const struct evidence *e, const struct link_evidence *link, int64_t now_ms)
 {
-    int64_t interval_ms = e->edge.interval_ms ? e->edge.interval_ms : EDGE_INTERVAL_MS;
-    struct lateness l = lateness_of(e->edge.message_ms, 0, 3 * interval_ms, link, now_ms);
+    struct lateness l = lateness_of(e->edge.message_ms, 0, 3 * edge_ms(e), link, now_ms);
     if (l.fresh) {
         return verdict(STATE_ONLINE, CAUSE_NONE, VIA_EDGE);
     }
@@ -257,7 +269,7 @@ static struct verdict of_edge(const struct evidence *e, const struct link_eviden
     if (l.grace && outage) {
         return unproven(e->edge.message_ms, link);
     }
-    if (l.late_ms > 6 * interval_ms) {
+    if (l.late_ms > 6 * edge_ms(e)) {
         return verdict(STATE_UNREACHABLE, CAUSE_NO_MESSAGE, VIA_NONE);
     }
     return verdict(STATE_STALE, CAUSE_LATE, VIA_NONE);

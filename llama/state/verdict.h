@@ -123,6 +123,8 @@ bool verdict_silent_on_mqtt(const struct evidence *evidence, const struct link_e
                             struct now now);
 /* Does one snapshot alone degrade the node: failing for two fetches, or too old as of the last heartbeat? */
 bool verdict_endpoint_fails(const struct evidence *evidence, enum report_kind kind);
+/* After how long without a sign of life is a node gone, if nothing else tells of it? */
+int64_t verdict_gone_after_ms(const struct evidence *evidence);
 /* Does its agent count as alive on MQTT right now? */
 bool verdict_fresh_on_mqtt(const struct evidence *evidence, const struct link_evidence *link, struct now now);
 

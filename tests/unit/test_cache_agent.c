@@ -378,7 +378,47 @@ static void after_a_restart_nobody_dead_is_shown_online(void **state)
         }
     }
     assert_state(&w, "dead", "unreachable", "no_heartbeat");
-    assert_int_equal(world_events(&w), 1); /* from stale to unreachable */
+    assert_int_equal(world_events(&w), 0); /* it was so before */
+    world_beat(&w, "dead", "s2", 1);
+    world_wait(&w, 30 * 1000);
+    assert_int_equal(world_events(&w), 3); /* its return, and that it is late again; and so is `alive` */
+    world_close(&w);
+}
+
+static void who_died_while_llamad_was_away_is_news(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w);
+    cache_link(w.cache, true, w.now);
+    world_retained_beat(&w, NODE, "s1", 5, 59);
+    world_wait(&w, 61 * 1000);
+    assert_state(&w, NODE, "unreachable", "no_heartbeat");
+    assert_int_equal(world_events(&w), 1);
+    world_close(&w);
+}
+
+static void dead_manual_nodes_are_no_news_after_a_restart(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w);
+    cache_add_manual(w.cache, "never", "http://10.0.0.1:8080", w.now);
+    cache_add_manual(w.cache, "dead", "http://10.0.0.2:8080", w.now);
+    for (int i = 0; i < 2; i++) {
+        world_poll(&w, "never", PROBE_FAILED, "timeout", NULL);
+        world_poll(&w, "dead", PROBE_FAILED, "refused", NULL);
+    }
+    assert_state(&w, "dead", "unreachable", "never_seen");
+    cache_link(w.cache, true, w.now);
+    world_retained_beat(&w, "dead", "s1", 5, 3000); /* once it had an agent */
+    world_status(&w, "dead", "s1", "stopped", true);
+    assert_state(&w, "dead", "unreachable", "stopped");
+    assert_state(&w, "never", "unreachable", "never_seen");
+    assert_int_equal(world_events(&w), 0);
+    world_poll(&w, "never", PROBE_OK, NULL, "never");
+    world_poll(&w, "never", PROBE_FAILED, "refused", NULL);
+    assert_int_equal(world_events(&w), 2);
     world_close(&w);
 }
 
@@ -494,6 +534,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(who_was_gone_before_the_outage_stays_gone_without_event, set_up,
                                         tear_down),
         cmocka_unit_test(after_a_restart_nobody_dead_is_shown_online),
+        cmocka_unit_test(who_died_while_llamad_was_away_is_news),
+        cmocka_unit_test(dead_manual_nodes_are_no_news_after_a_restart),
         cmocka_unit_test(without_a_broker_at_the_start_there_is_no_outage),
         cmocka_unit_test_setup_teardown(the_usual_interval_of_an_edge_node_is_learned, set_up, tear_down),
         cmocka_unit_test_setup_teardown(edge_messages_never_override_an_agent, set_up, tear_down),
