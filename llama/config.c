@@ -70,6 +70,15 @@ static void check_broker(struct conf *conf)
         conf_report(conf, CONF_ERROR, "mqtt.tls.ca",
                     "the broker that llamad runs (broker.run) speaks no TLS");
     }
+    const char *listen = conf_string(conf, "broker.listen");
+    if (!config_is_loopback(listen) && strcmp(listen, "localhost") != 0 &&
+        !conf_string(conf, "mqtt.username")) {
+        conf_report(
+            conf, CONF_ERROR, "broker.listen",
+            "%s is not loopback, so that broker wants passwords, from llamad too: set mqtt.username and "
+            "mqtt.password_file (broker-config/README.md)",
+            listen);
+    }
     if (conf_is_set(conf, "mqtt.broker") && strcmp(conf_string(conf, "mqtt.broker"), "localhost") != 0 &&
         strcmp(conf_string(conf, "mqtt.broker"), conf_string(conf, "broker.listen")) != 0) {
         conf_report(conf, CONF_WARNING, "mqtt.broker",

@@ -115,6 +115,7 @@ static void what_llamad_cannot_run_with_is_an_error_at_its_line(void **state)
         {"mqtt:\n  password: a\n  password_file: /etc/b\n", "llamad.yaml:3: mqtt.password_file"},
         {"mqtt:\n  tls: {ca: /etc/ca, cert: /etc/c}\n", "mqtt.tls.key belong together"},
         {"mqtt:\n  tls: {cert: /etc/c, key: /etc/k}\n", "no effect without mqtt.tls.ca"},
+        {"broker:\n  run: true\n  listen: 0.0.0.0\n", "llamad.yaml:3: broker.listen"},
         {"mqtt:\n  tls: {ca: /etc/ca}\nbroker: {run: true}\n", "speaks no TLS"},
     };
     (void)state;
@@ -127,6 +128,21 @@ static void what_llamad_cannot_run_with_is_an_error_at_its_line(void **state)
             }
             fail_msg("no error \"%s\" for:\n%s", cases[i].problem, cases[i].text);
         }
+        conf_destroy(conf);
+    }
+}
+
+static void own_broker_for_the_network_is_fine_with_a_login(void **state)
+{
+    static const char *const texts[] = {
+        "mqtt: {username: llamad, password: p}\nbroker: {run: true, listen: 0.0.0.0}\n",
+        "broker: {run: true, listen: 127.0.0.2}\n",
+        "broker: {run: false, listen: 0.0.0.0}\n",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        struct conf *conf = load(texts[i]);
+        assert_false(conf_has_errors(conf));
         conf_destroy(conf);
     }
 }
@@ -237,6 +253,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(defaults_are_fine),
         TEST(what_llamad_cannot_run_with_is_an_error_at_its_line),
+        TEST(own_broker_for_the_network_is_fine_with_a_login),
         TEST(open_page_is_allowed_when_asked_for),
         TEST(own_broker_is_the_one_connected_to),
         TEST(state_dir_that_somebody_set_is_not_replaced),
