@@ -157,7 +157,7 @@ static void check_claim(const struct incoming *in, const char *claimed)
     char escaped[LOG_TEXT / 2];
     fault_set(&fault, REJECT_WRONG_NODE, "the message says \"%s\"; taken as the topic's node",
               log_escape(escaped, sizeof escaped, claimed, len));
-    log_fault(in, &fault);
+    reject(in, &fault); /* so that it is seen at the node, though nothing is left out */
 }
 
 static void on_edge(struct incoming *in)

@@ -422,6 +422,8 @@ static void edge_message_counts_for_its_topic_not_for_its_claim(void **state)
     assert_int_equal(find(world, "edge-02")->item_count[ITEM_READING], 2);
     assert_null(find(world, "edge-01"));
     assert_int_equal(logged(world, "edge-01"), 1);
+    assert_int_equal(find(world, "edge-02")->rejects[REJECT_WRONG_NODE], 1); /* seen at the node as well */
+    assert_non_null(strstr(find(world, "edge-02")->last_reject, "edge-01"));
 }
 
 static void replayed_edge_message_is_no_sign_of_life(void **state)
