@@ -39,8 +39,7 @@ struct broker {
     int output;               /* read end of its stdout and stderr; -1 */
     struct loop_io *output_io;
     char line[LINE_MAX_LEN];
-    size_t line_len;
-    bool line_cut; /* the rest of this line is dropped */
+    size_t line_len; /* what does not fit is dropped */
     bool stopping;
     void (*done)(void *user);
     void *done_user;
@@ -71,7 +70,6 @@ static void take_output(struct broker *broker, const char *data, size_t len)
                 log_line(broker->line, broker->line_len);
             }
             broker->line_len = 0;
-            broker->line_cut = false;
         } else if (broker->line_len < sizeof broker->line) {
             broker->line[broker->line_len++] = data[i];
         }
@@ -170,7 +168,7 @@ static int start(struct broker *broker)
     if (broker->output_io) {
         loop_io_watch(broker->output_io, LOOP_READ);
     }
-    log_info("broker: mosquitto listens on %s (pid %d)", broker->listen, (int)pid);
+    log_info("broker: mosquitto started for %s (pid %d)", broker->listen, (int)pid);
     return 0;
 }
 
