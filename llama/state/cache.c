@@ -245,6 +245,7 @@ void cache_tick(struct cache *cache, struct now now)
             cache_remove(cache, entry);
             i = i < cache->node_count ? i : cache->node_count; /* what it re-exported may have gone with it */
         } else {
+            session_drop_waited(cache, entry, now);
             cache_judge(cache, entry, now, false);
         }
     }

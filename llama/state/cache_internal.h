@@ -30,7 +30,8 @@ struct parked {
     struct parked *next; /* of entry.parked */
     struct report report;
     int64_t captured_mono_ms;
-    char body[]; /* report.body borrows it */
+    int64_t since_ms; /* monotonic */
+    char body[];      /* report.body borrows it */
 };
 
 /* Names and aliases in one hash table. */
@@ -163,7 +164,9 @@ void session_supersede(struct entry *entry, const char *session, struct now now)
 bool session_may_return(const struct entry *entry, struct now now);
 /* Puts a report aside. 0, -ENOSPC, -ENOMEM. */
 int session_park(struct cache *cache, struct entry *entry, const struct report *report,
-                 int64_t captured_mono_ms);
+                 int64_t captured_mono_ms, struct now now);
+/* Drops what was parked for too long: the heartbeat that comes so late will have the agent asked again. */
+void session_drop_waited(struct cache *cache, struct entry *entry, struct now now);
 /* Applies what was parked of the current session, drops the rest. */
 void session_unpark(struct cache *cache, struct entry *entry, struct now now);
 void session_finish(struct cache *cache, struct entry *entry);
@@ -237,7 +240,8 @@ struct group *export_attribute(struct pass *pass, struct parsed *parsed);
 void export_finish(struct pass *pass);
 /* The node is heard otherwise now: no master speaks for it any more. */
 void export_detach(struct entry *entry);
-/* The master goes, or its report: what it re-exported goes with it, and nodes of which nothing else is known. */
+/* The master goes, or its report: what it re-exported goes with it, and nodes of which nothing else is known.
+ */
 void export_drop_all(struct cache *cache, struct entry *master);
 
 /* ---- item.c ---- */

@@ -211,7 +211,7 @@ int cache_report(struct cache *cache, struct node *node, const struct report *re
             report->utc_offset_s != TIMESTAMP_OFFSET_UNKNOWN ? report->utc_offset_s : node->utc_offset_s,
     };
     if (must_wait(entry, report)) {
-        return session_park(cache, entry, report, source.captured_mono_ms);
+        return session_park(cache, entry, report, source.captured_mono_ms, now);
     }
     int e = cache_apply_report(cache, entry, report, &source, now, ret_fault);
     if (e < 0) {

@@ -9,8 +9,9 @@
 #include <string.h>
 
 #define SESSIONS_MAX 8 /* superseded sessions remembered of a node */
-#define SESSION_LOST_MS \
-    (10 * 60 * 1000) /* the current one silent for as long: a superseded one may come back */
+/* The current one silent for as long: a superseded one may come back. */
+#define SESSION_LOST_MS (10 * 60 * 1000)
+#define PARKED_MS       60000 /* a report waits this long for the first heartbeat of its session */
 
 bool session_is_current(const struct entry *entry, const char *session)
 {
@@ -76,7 +77,7 @@ static void drop(struct cache *cache, struct parked **at)
 }
 
 int session_park(struct cache *cache, struct entry *entry, const struct report *report,
-                 int64_t captured_mono_ms)
+                 int64_t captured_mono_ms, struct now now)
 {
     for (struct parked **at = &entry->parked; *at;) {
         if ((*at)->report.kind == report->kind) {
@@ -98,10 +99,22 @@ int session_park(struct cache *cache, struct entry *entry, const struct report *
     parked->report.node_slice = (struct json_slice){0};
     parked->report.body.data = memcpy(parked->body, report->body.data, len);
     parked->captured_mono_ms = captured_mono_ms;
+    parked->since_ms = now.mono_ms;
     parked->next = entry->parked;
     entry->parked = parked;
     cache->parked_bytes += len;
     return 0;
+}
+
+void session_drop_waited(struct cache *cache, struct entry *entry, struct now now)
+{
+    for (struct parked **at = &entry->parked; *at;) {
+        if (now.mono_ms - (*at)->since_ms > PARKED_MS) {
+            drop(cache, at);
+        } else {
+            at = &(*at)->next;
+        }
+    }
 }
 
 void session_unpark(struct cache *cache, struct entry *entry, struct now now)

@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -145,6 +146,38 @@ static void reports_of_a_session_wait_for_its_first_heartbeat(void **state)
     /* What waits for a session that never comes is dropped with the node. */
     assert_int_equal(world_report(w, NODE, READINGS, "s3", 1, BODY("9")), 0);
     assert_int_equal(cache_forget(w->cache, world_node(w, NODE)), 0);
+}
+
+/* Room that a few nodes could otherwise hold for ever. */
+static void what_waits_for_a_session_that_never_comes_is_dropped(void **state)
+{
+    struct world *w = *state;
+    size_t len = 990000;
+    char *body = malloc(len + 1);
+    assert_non_null(body);
+    memset(body, ' ', len);
+    memcpy(body, "{\"readings\":[", 13);
+    memcpy(body + len - 2, "]}", 3);
+    int parked = 0;
+    for (char name[] = "a"; name[0] <= 'z'; name[0]++) {
+        world_beat(w, name, "s1", 1);
+        world_report(w, name, READINGS, "s1", 1, BODY("1"));
+        int e = world_report(w, name, READINGS, "s2", 1, body);
+        parked += e == 0;
+        assert_true(e == 0 || e == -ENOSPC);
+    }
+    assert_int_equal(parked, LIMIT_PARKED / 990000);
+    assert_int_equal(world_report(w, "z", READINGS, "s5", 1, body), -ENOSPC);
+    assert_int_equal(world_report(w, "z", READINGS, "s3", 1, BODY("2")), 0); /* small ones still fit */
+    world_beat(w, "z", "s3", 1);
+    assert_item(w, "z", ITEM_READING, "a:b", ITEM("2"));
+    assert_int_equal(world_report(w, "y", READINGS, "s4", 1, BODY("3")), 0);
+    world_wait(w, 61 * 1000);
+    assert_int_equal(world_report(w, "z", READINGS, "s5", 1, body), 0);
+    free(body);
+    world_beat(w, "y", "s4", 1);
+    assert_item(w, "y", ITEM_READING, "a:b", ITEM("1"));
+    assert_int_equal(world_node(w, "y")->snapshots[READINGS].seq, 1);
 }
 
 static void a_retained_heartbeat_does_not_end_a_live_session(void **state)
@@ -361,6 +394,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(retained_reports_come_in_any_order_with_the_heartbeat, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(reports_of_a_session_wait_for_its_first_heartbeat, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_waits_for_a_session_that_never_comes_is_dropped, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(a_retained_heartbeat_does_not_end_a_live_session, set_up, tear_down),
         cmocka_unit_test_setup_teardown(another_nodes_payload_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(last_seen_is_never_in_the_future_and_never_goes_back, set_up,
