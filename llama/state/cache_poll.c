@@ -63,7 +63,7 @@ static bool is_wrong_node(struct cache *cache, const struct entry *entry, const 
     if (!name || !name[0] || node->found & FOUND_MANUAL || entry_is_called(entry, name, strlen(name))) {
         return false;
     }
-    bool by_agent = node->has_heartbeat && strcmp(node->heartbeat.source.node_name, name) == 0;
+    bool by_agent = session_is_live(entry) && strcmp(node->heartbeat.source.node_name, name) == 0;
     return !by_agent || cache_find(cache, name, strlen(name)) != NULL;
 }
 

@@ -191,6 +191,26 @@ static void another_nodes_answer_proves_nothing(void **state)
     assert_int_equal(world_node(w, NODE)->last_seen_wall_ms, seen_ms);
 }
 
+static void only_a_live_heartbeat_vouches_for_smollamas_own_name(void **state)
+{
+    struct world *w = *state;
+    struct heartbeat h = heartbeat_of(w, NODE, "s1", 1);
+    strcpy(h.url, "http://10.0.0.1:8080");
+    strcpy(h.source.node_name, "raspberrypi");
+    world_heartbeat(w, &h, true, 3000); /* anybody's of last week */
+    world_wait(w, 61 * 1000);
+    world_poll(w, NODE, PROBE_OK, NULL, "raspberrypi");
+    assert_state(w, NODE, "unreachable", "no_answer");
+    h.seq = 2;
+    world_heartbeat(w, &h, false, -1);
+    world_wait(w, 26 * 1000);
+    world_poll(w, NODE, PROBE_OK, NULL, "raspberrypi");
+    assert_state(w, NODE, "online", "agent_down");
+    world_node(w, "raspberrypi"); /* there is one of that name */
+    world_poll(w, NODE, PROBE_OK, NULL, "raspberrypi");
+    assert_state(w, NODE, "unreachable", "no_answer");
+}
+
 static void manual_nodes_without_agent_live_by_their_polls(void **state)
 {
     struct world *w = *state;
@@ -524,6 +544,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(polled_data_stand_in_and_give_way, set_up, tear_down),
         cmocka_unit_test_setup_teardown(broken_poll_bodies_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(another_nodes_answer_proves_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(only_a_live_heartbeat_vouches_for_smollamas_own_name, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(manual_nodes_without_agent_live_by_their_polls, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_answer_within_a_millisecond_has_a_latency, set_up, tear_down),
         cmocka_unit_test_setup_teardown(smollama_trouble_is_told_apart, set_up, tear_down),
