@@ -218,10 +218,10 @@ int cache_report(struct cache *cache, struct node *node, const struct report *re
         return e;
     }
     cache_agent_heard(entry, now);
-    if (!replayed) {
-        cache_seen(entry, now.mono_ms, now);
-    } else if (age_s >= 0) {
+    if (age_s >= 0) { /* a bridge passes on as live what waited at another broker */
         cache_seen(entry, now.mono_ms - age_s * 1000, now);
+    } else if (!replayed) {
+        cache_seen(entry, now.mono_ms, now);
     }
     cache_judge(cache, entry, now, false);
     return 0;

@@ -209,6 +209,21 @@ static void another_nodes_payload_is_refused(void **state)
     assert_int_equal(node->item_count[ITEM_READING], 0);
 }
 
+static void a_report_that_waited_at_a_broker_is_as_old_as_it_is(void **state)
+{
+    struct world *w = *state;
+    struct node *node = world_node(w, NODE);
+    struct report r = {.kind = READINGS, .seq = 1, .session = "s1", .utc_offset_s = 0};
+    r.captured_at_ms = w->now.wall_ms - 500 * 1000;
+    r.node_slice = (struct json_slice){.data = "\"" NODE "\"", .len = strlen("\"" NODE "\"")};
+    r.body = (struct json_slice){.data = BODY("1"), .len = strlen(BODY("1"))};
+    assert_int_equal(cache_report(w->cache, node, &r, false, 400, w->now, &w->fault), 0);
+    assert_int_equal(node->last_seen_wall_ms, w->now.wall_ms - 400 * 1000);
+    r.seq = 2;
+    assert_int_equal(cache_report(w->cache, node, &r, false, -1, w->now, &w->fault), 0);
+    assert_int_equal(node->last_seen_wall_ms, w->now.wall_ms);
+}
+
 static void last_seen_is_never_in_the_future_and_never_goes_back(void **state)
 {
     struct world *w = *state;
@@ -398,6 +413,8 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_retained_heartbeat_does_not_end_a_live_session, set_up, tear_down),
         cmocka_unit_test_setup_teardown(another_nodes_payload_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_report_that_waited_at_a_broker_is_as_old_as_it_is, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(last_seen_is_never_in_the_future_and_never_goes_back, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(heartbeats_confirm_snapshots_by_the_nodes_own_clock, set_up,
