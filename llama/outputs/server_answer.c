@@ -10,8 +10,8 @@
 #define SPIN_MS         1000 /* this long without progress and with input that nobody reads */
 
 /* On every answer, lws's own included. */
-#define CSP                                                                                               \
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " \
+#define CSP                                                                                         \
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " \
     "font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 static const struct lws_protocol_vhost_options referrer_policy = {.name = "Referrer-Policy:",
                                                                   .value = "no-referrer"};
