@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define CLIENT_ID_SIZE       (sizeof "alpaca-" + NODE_NAME_MAX)
+#define ALL_KINDS            ((1u << REPORT_KINDS) - 1)
 #define RETRY_MS             50 /* how often a clogged connection is looked at */
 #define BEATS_UNACKNOWLEDGED 60 /* a broker that takes none of so many gets no more */
 /* The PUBLISH packet around a payload: fixed header, topic, packet id, expiry and its user property. */
@@ -111,11 +112,14 @@ static void send_waiting(struct publisher *publisher)
     loop_timer_stop(publisher->retry);
 }
 
-static void send_all(struct publisher *publisher)
+/* Sends what waits now, or when the broker has taken what is under way. */
+static void send_when_flushed(struct publisher *publisher)
 {
-    publisher->waiting = (1u << REPORT_KINDS) - 1;
-    send_waiting(publisher);
-    agent_refresh_sent(publisher->agent, clock_now());
+    if (mqtt_is_flushed(publisher->mqtt)) {
+        send_waiting(publisher);
+    } else if (!loop_timer_active(publisher->retry)) {
+        loop_timer_start(publisher->retry, RETRY_MS, RETRY_MS);
+    }
 }
 
 static void on_retry(void *user)
@@ -132,11 +136,7 @@ void publisher_report(struct publisher *publisher, enum report_kind kind)
         return; /* all is sent after the connect */
     }
     publisher->waiting |= 1u << kind;
-    if (mqtt_is_flushed(publisher->mqtt)) {
-        send_waiting(publisher);
-    } else if (!loop_timer_active(publisher->retry)) {
-        loop_timer_start(publisher->retry, RETRY_MS, RETRY_MS);
-    }
+    send_when_flushed(publisher);
 }
 
 /* Retained messages expire at the broker; what never changes must be said again. */
@@ -223,7 +223,9 @@ static void on_refresh(void *user)
     struct publisher *publisher = user;
     if (!publisher->stopping && mqtt_is_up(publisher->mqtt)) {
         log_debug("mqtt: all reports are sent again, as asked for");
-        send_all(publisher);
+        publisher->waiting = ALL_KINDS;
+        send_when_flushed(publisher);
+        agent_refresh_sent(publisher->agent, clock_now());
     }
 }
 
@@ -256,7 +258,9 @@ static void on_connected(void *user)
         log_warning("mqtt: cannot subscribe to %s: %s", topic, strerror(-e));
     }
     send_status(publisher, true);
-    send_all(publisher);
+    publisher->waiting = ALL_KINDS;
+    send_waiting(publisher);
+    agent_refresh_sent(publisher->agent, clock_now());
     send_heartbeat(publisher);
     loop_timer_start(publisher->heartbeat, config->heartbeat_s * 1000, config->heartbeat_s * 1000);
 }

@@ -47,6 +47,7 @@ class DeafBroker(threading.Thread):
         self.seen: Counter = Counter()
         self.unacknowledged: list[bytes] = []
         self.acknowledging = False
+        self.level = 0
         self.lock = threading.Lock()
         self.connection: socket.socket | None = None
 
@@ -76,6 +77,7 @@ class DeafBroker(threading.Thread):
     def answer(self, kind, body):
         with self.lock:
             if kind == 1:
+                self.level = body[6]
                 self.connection.sendall(b"\x20\x03\x00\x00\x00")
             elif kind == 8:
                 self.connection.sendall(b"\x90\x04" + body[:2] + b"\x00\x01")
@@ -92,6 +94,11 @@ class DeafBroker(threading.Thread):
         for packet_id in self.unacknowledged:
             self.connection.sendall(b"\x40\x02" + packet_id)
         self.unacknowledged.clear()
+
+    def ask_for_refresh(self, topic):
+        with self.lock:
+            body = struct.pack(">H", len(topic)) + topic.encode() + (b"\x00" if self.level == 5 else b"")
+            self.connection.sendall(bytes([0x30, len(body)]) + body)
 
     def listen_again(self):
         with self.lock:
@@ -111,6 +118,8 @@ def test_reports_do_not_pile_up_at_a_broker_that_takes_nothing(stack):
     node = stack.node(moving=True)
     stack.agent(node, broker_port=deaf.port)
     wait_until(lambda: deaf.seen["health"] >= 8, 15, "heartbeats go on")
+    deaf.ask_for_refresh("alpaca/kitchen/refresh")
+    hold(lambda: deaf.seen["memories"] <= 1, 2, "a refresh does not pile up either")
     asked = node.count("readings")
     assert asked >= 6 and deaf.seen["readings"] <= 2, deaf.seen
     deaf.listen_again()
