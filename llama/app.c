@@ -4,6 +4,7 @@
 #include "config.h"
 #include "folders.h"
 #include "ingest.h"
+#include "journal.h"
 #include "log.h"
 #include "poller.h"
 #include "reload.h"
@@ -50,7 +51,7 @@ struct app {
     struct loop_signal *signals[SIGNALS];
     char instance[INSTANCE_LEN + 1];
     char client_id[INSTANCE_LEN + 8];
-    uint64_t logged_event;
+    struct journal journal;
     int64_t stop_until_ms; /* monotonic; 0 = not stopping */
     bool mqtt_stopped;
     bool broker_stopping;
@@ -61,7 +62,7 @@ struct app {
 static void changed(void *user)
 {
     struct app *app = user;
-    app->logged_event = status_log_events(app->cache, app->logged_event);
+    journal_write(&app->journal, app->cache, clock_now());
     if (app->server) {
         server_changed(app->server);
     }
@@ -115,7 +116,7 @@ static int action_forget(void *user, struct node *node)
     log_escape(name, sizeof name, node->name, strlen(node->name));
     int e = cache_forget(app->cache, node);
     if (e == 0) {
-        log_info("node %s: forgotten on request", name);
+        log_info("node %s: to be forgotten, on request", name);
     }
     changed(app);
     return e;

@@ -6,7 +6,8 @@
  *   config, folders   what llamad wants of the configuration
  *   app               puts the parts together on one loop; signals, shutdown
  *     reload            the configuration read again, on SIGHUP
- *     status            what llamad says of itself: in the log and in /api/health
+ *     status            what llamad says of itself in /api/health
+ *     journal           what becomes of the nodes, in the log
  *   sources/          ingest (MQTT), poller, visit, fetch (HTTP), broker (mosquitto as a child)
  *   state/            cache, verdict, events (pure)
  *   outputs/          api (pure), server (HTTP), live (WebSocket)

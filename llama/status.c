@@ -1,43 +1,5 @@
 #include "status.h"
 
-#include "log.h"
-
-#include <string.h>
-
-/* --- events --- */
-
-static void log_event(const struct event *event)
-{
-    char node[LOG_TEXT];
-    char reason[REASON_MAX + 64];
-    bool whole_cluster = event->node[0] == '\0';
-    log_escape(node, sizeof node, event->node, strlen(event->node));
-    log_escape(reason, sizeof reason, event->reason, strlen(event->reason));
-    const char *cause = cause_name(event->cause);
-    log_write(event->to == STATE_ONLINE ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, "%s%s: %s → %s%s%s%s%s",
-              whole_cluster ? "cluster" : "node ", whole_cluster ? "" : node, state_name(event->from),
-              state_name(event->to), cause ? " (" : "", cause ? cause : "", cause ? "): " : ": ", reason);
-}
-
-uint64_t status_log_events(const struct cache *cache, uint64_t last_id)
-{
-    const struct events *events = cache_events(cache);
-    uint64_t newest = events_last_id(events);
-    /* A batch is short, and the ring only goes backwards: find each from the end. */
-    for (uint64_t id = last_id + 1; id <= newest; id++) {
-        const struct event *event = events_older(events, NULL);
-        while (event && event->id > id) {
-            event = events_older(events, event);
-        }
-        if (event && event->id == id) {
-            log_event(event);
-        }
-    }
-    return newest;
-}
-
-/* --- health --- */
-
 static void member_int(struct buf *out, const char *key, uint64_t value)
 {
     buf_json_key(out, key);

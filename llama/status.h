@@ -1,6 +1,5 @@
 /*
- * status: what llamad says of itself: each event of the cluster in the log, and the members of /api/health
- * that only the whole program knows.
+ * status: what llamad says of itself: the members of /api/health that only the whole program knows.
  */
 #ifndef STATUS_H
 #define STATUS_H
@@ -20,8 +19,6 @@ struct status_parts { /* borrowed */
     uint16_t port;
 };
 
-/* Logs the events after `last_id`, oldest first. Returns the newest id. */
-uint64_t status_log_events(const struct cache *cache, uint64_t last_id);
 /* Appends "broker", "poller", "http" and "mqtt_refused" to an object. */
 void status_write_health(const struct status_parts *parts, struct buf *out);
 

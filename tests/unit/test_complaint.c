@@ -1,13 +1,13 @@
 #include "complaint.h"
 
+#include "log_capture.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -15,17 +15,13 @@
 
 struct world {
     struct complaints complaints;
-    FILE *log; /* what went to stderr */
-    int stderr_fd;
+    struct log_capture log;
 };
 
 static int setup(void **state)
 {
     struct world *world = calloc(1, sizeof *world);
-    world->log = tmpfile();
-    world->stderr_fd = dup(STDERR_FILENO);
-    fflush(stderr);
-    dup2(fileno(world->log), STDERR_FILENO);
+    log_capture_start(&world->log);
     *state = world;
     return 0;
 }
@@ -33,23 +29,14 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct world *world = *state;
-    dup2(world->stderr_fd, STDERR_FILENO);
-    close(world->stderr_fd);
-    fclose(world->log);
+    log_capture_end(&world->log);
     free(world);
     return 0;
 }
 
 static unsigned logged(struct world *world, const char *text)
 {
-    char line[4096];
-    unsigned count = 0;
-    rewind(world->log);
-    while (fgets(line, sizeof line, world->log)) {
-        count += strstr(line, text) != NULL;
-    }
-    fseek(world->log, 0, SEEK_END);
-    return count;
+    return log_capture_count(&world->log, text);
 }
 
 static void say(struct world *world, const char *subject, enum reject reason, int64_t at_ms)

@@ -5,6 +5,7 @@
 #include "ingest.h"
 
 #include "fixtures.h"
+#include "log_capture.h"
 #include "timestamp.h"
 
 #include <errno.h>
@@ -14,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -131,8 +131,7 @@ struct world {
     struct ingest *ingest;
     unsigned changes;
     bool url_allowed;
-    FILE *log; /* what went to stderr */
-    int stderr_fd;
+    struct log_capture log;
 };
 
 static void on_changed(void *user)
@@ -154,10 +153,7 @@ static int setup(void **state)
     const char *error;
     wire = (struct wire){.up = true};
     world->url_allowed = true;
-    world->log = tmpfile();
-    world->stderr_fd = dup(STDERR_FILENO);
-    fflush(stderr);
-    dup2(fileno(world->log), STDERR_FILENO);
+    log_capture_start(&world->log);
     world->cache = cache_create(clock_now());
     world->ingest = ingest_create(NULL, world->cache, "alpaca", &options, &callbacks, &error);
     assert_non_null(world->ingest);
@@ -171,24 +167,14 @@ static int teardown(void **state)
     struct world *world = *state;
     assert_true(ingest_destroy(world->ingest));
     cache_destroy(world->cache);
-    dup2(world->stderr_fd, STDERR_FILENO);
-    close(world->stderr_fd);
-    fclose(world->log);
+    log_capture_end(&world->log);
     free(world);
     return 0;
 }
 
-/* How often `text` stands in the log. */
 static unsigned logged(struct world *world, const char *text)
 {
-    char line[4096];
-    unsigned count = 0;
-    rewind(world->log);
-    while (fgets(line, sizeof line, world->log)) {
-        count += strstr(line, text) != NULL;
-    }
-    fseek(world->log, 0, SEEK_END);
-    return count;
+    return log_capture_count(&world->log, text);
 }
 
 static void receive_bytes(const char *topic, const char *payload, size_t len, bool retain)
