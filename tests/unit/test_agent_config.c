@@ -198,6 +198,8 @@ static void what_cannot_work_is_an_error_with_its_place(void **state)
          "k: 1, l: 1, "
          "m: 1, n: 1, o: 1, p: 1, q: 1}\n",
          "test.yaml:3"},
+        {"node: {name: n}\nalpaca:\n  labels: {a: \"\\x01\"}\n", "test.yaml:3"},
+        {"node: {name: n}\nalpaca:\n  labels: {\"\": x}\n", "test.yaml:3"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct conf *conf = load(cases[i][0]);
