@@ -376,6 +376,27 @@ static void a_report_above_the_limit_is_too_large(void **state)
     free(body);
 }
 
+static void a_report_may_be_as_large_as_the_limit(void **state)
+{
+    struct bench *b = *state;
+    const char *payload;
+    size_t len;
+    char *body = body_of(5000);
+    fetch(b, REPORT_MEMORIES, body);
+    assert_true(agent_report(b->agent, REPORT_MEMORIES, &payload, &len));
+    agent_set_report_limit(b->agent, len);
+    assert_true(agent_report(b->agent, REPORT_MEMORIES, &payload, &len));
+    assert_string_equal(snapshot(b, REPORT_MEMORIES).error, "");
+    body[5000 - 4] = '1'; /* another report of the same length */
+    assert_int_equal(fetch(b, REPORT_MEMORIES, body), AGENT_PUBLISH);
+    agent_set_report_limit(b->agent, len - 1);
+    assert_false(agent_report(b->agent, REPORT_MEMORIES, &payload, &len));
+    body[5000 - 4] = '2'; /* its body alone would fit */
+    assert_int_equal(fetch(b, REPORT_MEMORIES, body), AGENT_FAILED);
+    assert_non_null(strstr(b->verdict.detail, "5000 bytes"));
+    free(body);
+}
+
 static void a_broker_with_a_smaller_limit_gets_no_larger_report(void **state)
 {
     struct bench *b = *state;
@@ -495,6 +516,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(before_the_first_fetch_there_is_no_report_and_no_error, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_report_above_the_limit_is_too_large, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_report_may_be_as_large_as_the_limit, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_broker_with_a_smaller_limit_gets_no_larger_report, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(what_was_not_sent_for_an_hour_is_due_again, set_up, tear_down),

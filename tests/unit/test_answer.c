@@ -46,7 +46,8 @@ static void a_200_with_anything_else_is_bad_body(void **state)
     expect(REPORT_READINGS, 200, "{\"readings\":{}}", ANSWER_FAILED, "bad_body");
     expect(REPORT_READINGS, 200, "{\"memories\":[]}", ANSWER_FAILED, "bad_body");
     expect(REPORT_STATS, 200, "{\"node_name\":5}", ANSWER_FAILED, "bad_body");
-    assert_string_not_equal(judge(REPORT_STATS, 200, "{}", 2).detail, "");
+    assert_string_equal(judge(REPORT_STATS, 200, "{}", 2).detail, "no node_name in it");
+    assert_string_equal(judge(REPORT_MEMORIES, 200, "{}", 2).detail, "no memories in it");
 }
 
 static void other_statuses_are_named(void **state)
@@ -56,6 +57,10 @@ static void other_statuses_are_named(void **state)
     expect(REPORT_READINGS, 307, "", ANSWER_FAILED, "http_307");
     expect(REPORT_READINGS, 204, "", ANSWER_FAILED, "http_204");
     expect(REPORT_READINGS, 404, "{\"readings\":[]}", ANSWER_FAILED, "http_404");
+    expect(REPORT_READINGS, 100, "", ANSWER_FAILED, "http_100");
+    expect(REPORT_READINGS, 999, "", ANSWER_FAILED, "http_999");
+    expect(REPORT_READINGS, 99, "", ANSWER_FAILED, "bad_body");
+    expect(REPORT_READINGS, 1000, "", ANSWER_FAILED, "bad_body");
     expect(REPORT_READINGS, 7, "{\"readings\":[]}", ANSWER_FAILED, "bad_body");
     expect(REPORT_READINGS, 4000000000u, "", ANSWER_FAILED, "bad_body");
 }
@@ -103,6 +108,14 @@ static void the_ways_to_get_no_answer_have_words(void **state)
     }
 }
 
+static void any_status_is_an_http_answer(void **state)
+{
+    (void)state;
+    assert_true(answer_is_http(&(struct answer){.end = ANSWER_COMPLETE, .status = 500}));
+    assert_true(answer_is_http(&(struct answer){.end = ANSWER_TIMEOUT, .status = 200}));
+    assert_false(answer_is_http(&(struct answer){.end = ANSWER_REFUSED}));
+}
+
 static void the_reason_of_a_failed_connection_is_passed_on(void **state)
 {
     (void)state;
@@ -124,6 +137,7 @@ int main(void)
         cmocka_unit_test(a_missing_feature_is_off_and_no_error),
         cmocka_unit_test(another_503_is_an_error),
         cmocka_unit_test(the_ways_to_get_no_answer_have_words),
+        cmocka_unit_test(any_status_is_an_http_answer),
         cmocka_unit_test(the_reason_of_a_failed_connection_is_passed_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

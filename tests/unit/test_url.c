@@ -21,6 +21,8 @@ static void parts_are_taken_apart(void **state)
         {"HTTPS://pi.example/", "pi.example", "", 443, true, false},
         {"https://pi.example:8443/smollama//", "pi.example", "/smollama", 8443, true, false},
         {"http://[::1]:8080/a/b", "::1", "/a/b", 8080, false, true},
+        {"http://h:9/!~", "h", "/!~", 9, false, false},
+        {"http://h:65535", "h", "", 65535, false, false},
         {"http://[fd00::17]", "fd00::17", "", 80, false, true},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -60,6 +62,11 @@ static void what_is_no_base_address_is_refused_with_a_reason(void **state)
         "http://[pi]:8080",
         "http://[::1%25eth0]:80",
         "http://ho<st",
+        "http://host/a b",
+        "http://host/a\r\nX: y",
+        "http://host/a\x7f",
+        "http://host/<a>",
+        "http://host/\xc3\xbc",
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct url url = {.port = 7};
@@ -113,7 +120,9 @@ static void address_replaces_the_host(void **state)
     assert_string_equal(buffer, "http://192.168.1.10:8080/base");
     assert_int_equal(url_at_address(&url, "fd00::1", buffer, sizeof buffer), 0);
     assert_string_equal(buffer, "http://[fd00::1]:8080/base");
-    assert_int_equal(url_at_address(&url, "192.168.1.10", buffer, 20), -E2BIG);
+    size_t size = sizeof "http://192.168.1.10:8080/base";
+    assert_int_equal(url_at_address(&url, "192.168.1.10", buffer, size), 0);
+    assert_int_equal(url_at_address(&url, "192.168.1.10", buffer, size - 1), -E2BIG);
 }
 
 static void only_addresses_that_others_can_use_are_reachable(void **state)
