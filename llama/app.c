@@ -232,17 +232,24 @@ static int make_instance(struct app *app)
 
 static int start_broker(struct app *app)
 {
+    if (!app->config.broker.run) {
+        return 0;
+    }
+    char *config_dir = folders_broker_config_dir();
+    if (!config_dir) {
+        log_error(
+            "llamad: broker-config was not found beside the program; LLAMAD_BROKER_CONFIG_DIR can name it");
+        return -ENOENT;
+    }
     const struct broker_options options = {
         .listen = app->config.broker.listen,
         .port = app->config.broker.port,
         .state_dir = app->config.broker.state_dir,
-        .config_dir = folders_broker_config_dir(),
+        .config_dir = config_dir,
     };
     const char *error = "";
-    if (!app->config.broker.run) {
-        return 0;
-    }
     app->broker = broker_create(app->loop, &options, &error);
+    free(config_dir);
     if (!app->broker) {
         log_error("llamad: %s", error);
     }
@@ -300,13 +307,14 @@ static int start_ingest(struct app *app)
 
 static int start_server(struct app *app)
 {
+    char *web_dir = folders_web_dir(); /* NULL: served without the dashboard, which says so */
     const struct server_options options = {
         .listen = app->config.http.listen,
         .port = app->config.http.port,
         .hosts = app->config.http.hosts,
         .host_count = app->config.http.host_count,
         .public_url = app->config.http.public_url,
-        .web_dir = folders_web_dir(),
+        .web_dir = web_dir,
     };
     const struct api_actions actions = {
         .refresh = action_refresh, .forget = action_forget, .health = action_health, .user = app};
@@ -314,9 +322,11 @@ static int start_server(struct app *app)
     app->api = api_create(app->cache, app->instance, PROJECT_VERSION, &actions, clock_now());
     if (!app->api) {
         log_error("llamad: out of memory");
+        free(web_dir);
         return -ENOMEM;
     }
     app->server = server_create(app->loop, &options, app->cache, app->api, app->instance, &error);
+    free(web_dir);
     if (!app->server) {
         log_error("llamad: %s", error);
     }

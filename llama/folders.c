@@ -10,39 +10,75 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char *from_environment(const char *name)
+/* --- what is read --- */
+
+/* Is there a file `proof` in it? Takes `path`: returned if so, else freed. */
+static char *path_with(char *path, const char *proof)
 {
-    const char *value = getenv(name);
-    return value && value[0] ? value : NULL;
+    char *file = NULL;
+    if (!path || asprintf(&file, "%s/%s", path, proof) < 0) {
+        free(path);
+        return NULL;
+    }
+    bool exists = access(file, F_OK) == 0;
+    free(file);
+    if (!exists) {
+        free(path);
+        return NULL;
+    }
+    return path;
 }
 
-static bool exists(const char *path)
+static char *join(const char *folder, const char *name)
 {
-    struct stat status;
-    return stat(path, &status) == 0;
+    char *path = NULL;
+    return asprintf(&path, "%s/%s", folder, name) < 0 ? NULL : path;
 }
 
-const char *folders_web_dir(void)
+/* The folder of this program, without a slash at the end. False if the system does not tell. */
+static bool program_dir(char *buffer, size_t size)
 {
-    const char *wanted = from_environment("LLAMAD_WEB_DIR");
-    if (wanted) {
-        return wanted;
+    ssize_t len = readlink("/proc/self/exe", buffer, size);
+    if (len <= 0 || (size_t)len >= size) {
+        return false;
     }
-    if (exists(INSTALLED_WEB_DIR "/index.html")) {
-        return INSTALLED_WEB_DIR;
-    }
-    return exists(SOURCE_DIR "/web/dist/index.html") ? SOURCE_DIR "/web/dist" : NULL;
+    buffer[len] = '\0';
+    *strrchr(buffer, '/') = '\0';
+    return true;
 }
 
-const char *folders_broker_config_dir(void)
+/* Wherever the installed tree was put, its folders stand as before to each other. The source tree is for
+ * programs that were not installed. */
+static char *find(const char *variable, const char *installed, const char *in_source, const char *proof)
 {
-    const char *wanted = from_environment("LLAMAD_BROKER_CONFIG_DIR");
-    if (wanted) {
-        return wanted;
+    char dir[PATH_MAX];
+    const char *wanted = getenv(variable);
+    if (wanted && wanted[0]) {
+        return strdup(wanted);
     }
-    bool installed = exists(INSTALLED_BROKER_CONFIG_DIR "/mosquitto.conf");
-    return installed ? INSTALLED_BROKER_CONFIG_DIR : SOURCE_DIR "/broker-config";
+    if (!program_dir(dir, sizeof dir)) {
+        return NULL;
+    }
+    if (strncmp(dir, BUILD_DIR "/", sizeof BUILD_DIR) == 0) {
+        return path_with(join(SOURCE_DIR, in_source), proof);
+    }
+    char *shared = join(dir, SHARED_FROM_BIN);
+    char *path = shared ? path_with(join(shared, installed), proof) : NULL;
+    free(shared);
+    return path;
 }
+
+char *folders_web_dir(void)
+{
+    return find("LLAMAD_WEB_DIR", "web", "web/dist", "index.html");
+}
+
+char *folders_broker_config_dir(void)
+{
+    return find("LLAMAD_BROKER_CONFIG_DIR", "broker-config", "broker-config", "mosquitto.conf");
+}
+
+/* --- what is written --- */
 
 /* As mkdir -p, and may we write there? 0 or -errno. */
 static int make_writable(const char *path)

@@ -7,11 +7,11 @@
 
 #include "conf.h"
 
-/* The built dashboard: $LLAMAD_WEB_DIR, as installed, or in the source tree; NULL if there is none. Static or
- * borrowed from the environment, as is the next. */
-const char *folders_web_dir(void);
-/* broker-config: $LLAMAD_BROKER_CONFIG_DIR, as installed, or in the source tree. */
-const char *folders_broker_config_dir(void);
+/* The built dashboard: $LLAMAD_WEB_DIR, or as installed (found from where this program is), or in the source
+ * tree. Malloc'ed; NULL if there is none. */
+char *folders_web_dir(void);
+/* The same for broker-config: $LLAMAD_BROKER_CONFIG_DIR, or as installed, or in the source tree. */
+char *folders_broker_config_dir(void);
 /* cluster.state_dir, made if need be. Where nobody set it and the default is not ours to write, the user's
  * own
  * ($XDG_STATE_HOME/llamad, ~/.local/state/llamad), and the log says so. 0 with a malloc'ed path, or -errno,
