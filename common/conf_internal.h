@@ -121,8 +121,6 @@ bool conf_set_text(struct conf *conf, size_t key, const char *origin, const char
 bool conf_set_default(struct conf *conf, size_t key);
 void conf_value_finish(struct conf_value *value, const struct conf_key *key);
 char *conf_copy(struct conf *conf, const char *text); /* NULL sets no_memory */
-/* Strings in one element of the key's list. */
-size_t conf_width(const struct conf_key *key);
 
 /* --- problems (conf_problem.c) --- */
 

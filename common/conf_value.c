@@ -9,14 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-size_t conf_width(const struct conf_key *key)
+/* Strings in one element of the key's list. */
+static size_t width_of(const struct conf_key *key)
 {
     return key->type == CONF_RECORDS || key->type == CONF_MAP ? 2 : 1;
 }
 
 void conf_value_finish(struct conf_value *value, const struct conf_key *key)
 {
-    size_t n = value->count * conf_width(key);
+    size_t n = value->count * width_of(key);
     for (size_t i = 0; i < n; i++) {
         free(value->items[i]);
     }
@@ -120,7 +121,7 @@ static bool read_single(struct conf_place *place, const char *text, struct conf_
 static bool add_item(struct conf_place *place, struct conf_value *value, const char *first,
                      const char *second)
 {
-    size_t width = conf_width(place->key);
+    size_t width = width_of(place->key);
     if (value->count >= LIST_MAX) {
         conf_problem_add(place->conf, CONF_ERROR, place->where, "%s: more than %d elements", place->key->name,
                          LIST_MAX);

@@ -31,17 +31,6 @@ void log_set_level(enum log_level level)
     atomic_store_explicit(&max_level, (int)level, memory_order_relaxed);
 }
 
-bool log_level_parse(const char *name, enum log_level *ret_level)
-{
-    for (size_t i = 0; i < sizeof level_names / sizeof *level_names; i++) {
-        if (strcmp(name, level_names[i]) == 0) {
-            *ret_level = (enum log_level)i;
-            return true;
-        }
-    }
-    return false;
-}
-
 /* One write(2) per line. A short write (full pipe, signal) is finished; any other error leaves nobody to
  * tell. */
 static void write_line(const char *line, size_t len)

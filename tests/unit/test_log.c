@@ -70,19 +70,6 @@ static void level_hides_what_is_below(void **state)
     assert_non_null(strstr(text, " debug shown too\n"));
 }
 
-static void levels_are_parsed_by_name(void **state)
-{
-    (void)state;
-    enum log_level level = LOG_LEVEL_INFO;
-    assert_true(log_level_parse("debug", &level));
-    assert_int_equal(level, LOG_LEVEL_DEBUG);
-    assert_true(log_level_parse("error", &level));
-    assert_int_equal(level, LOG_LEVEL_ERROR);
-    assert_false(log_level_parse("Error", &level));
-    assert_false(log_level_parse("", &level));
-    assert_int_equal(level, LOG_LEVEL_ERROR);
-}
-
 static void event_is_one_line_whatever_is_in_it(void **state)
 {
     (void)state;
@@ -193,7 +180,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(line_has_time_level_and_text),
         cmocka_unit_test(level_hides_what_is_below),
-        cmocka_unit_test(levels_are_parsed_by_name),
         cmocka_unit_test(event_is_one_line_whatever_is_in_it),
         cmocka_unit_test(long_line_is_cut_between_characters),
         cmocka_unit_test(errno_survives),
