@@ -68,6 +68,11 @@ static void bad_node_names_and_why(void **state)
         {"\xe3\x80\x80"
          "a",
          "starts or ends with a space"},
+        {"a\xe1\x9a\x80", "starts or ends with a space"},
+        {"a\xe2\x80\x80", "starts or ends with a space"},
+        {"a\xe2\x80\x8a", "starts or ends with a space"},
+        {"a\xe2\x80\xaf", "starts or ends with a space"},
+        {"a\xe2\x81\x9f", "starts or ends with a space"},
         {"a\nb", "contains a control or format character"},
         {"a\x7f", "contains a control or format character"},
         {"a\xc2\x85", "contains a control or format character"},
@@ -99,6 +104,7 @@ static void bad_node_names_and_why(void **state)
         {"a\xf3\xa0\x81\x81", "contains a control or format character"}, /* TAG LATIN CAPITAL A */
         {"a\xef\xbf\xbf", "contains a code point that is no character"},
         {"a\xef\xb7\x90", "contains a code point that is no character"},
+        {"a\xef\xb7\xaf", "contains a code point that is no character"},
         {"a\xf0\x9f\xbf\xbe", "contains a code point that is no character"},
         {"a\xff", "is not UTF-8"},
         {"a\xc3", "is not UTF-8"},
@@ -118,7 +124,7 @@ static void base_topics(void **state)
 {
     (void)state;
     static const char *const good[] = {
-        "alpaca",    "a",     "A-z_09",
+        "alpaca",    "a",     "AZ-az_09",
         "smollama2", "Llama", "0123456789012345678901234567890123456789012345678901234567890123"};
     static const char *const bad[] = {"",
                                       "a/b",
@@ -177,6 +183,8 @@ static void topics_of_ours_are_parsed(void **state)
         {"alpacas/pi/readings", NULL, TOPIC_OTHER},
         {"/alpaca/pi/readings", NULL, TOPIC_OTHER},
         {"llama/pi/state", NULL, TOPIC_OTHER},
+        {"camels/pi/readings", NULL, TOPIC_OTHER},   /* as long as ours, */
+        {"elephant/pi/readings", NULL, TOPIC_OTHER}, /* and as Smollama's */
         {"smollama/edge-01/status", NULL, TOPIC_OTHER},
         {"smollama/a/b/readings", NULL, TOPIC_OTHER},
         {"smollama/readings", NULL, TOPIC_OTHER},
