@@ -214,16 +214,6 @@ static bool write_new_events(struct buf *out, const struct cache *cache, const s
     return any;
 }
 
-static bool stats_changed(const struct cache *cache, const struct scope *scope, uint64_t since)
-{
-    for (const struct node *node = NULL; (node = next_node(cache, scope, node));) {
-        if (node->stats_revision > since) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* ---- what was removed ---- */
 
 /* Nodes first, then items by kind, node and id: as they are written. */
@@ -365,8 +355,7 @@ struct body *frame_delta(const struct cache *cache, const char *instance, uint64
     }
     any = write_new_events(&out, cache, &scope, since) || any;
     bool removed = write_removed(&out, cache, &scope, since);
-    /* sums and states move with nodes, their stats, and with what is gone */
-    if (nodes || removed || stats_changed(cache, &scope, since)) {
+    if (scope.name ? nodes || removed : removed || cache_stats_revision(cache) > since) {
         write_stats(&out, cache, &scope, since);
         any = true;
     }

@@ -267,6 +267,8 @@ const struct tombstone *cache_newest_tombstone(const struct cache *cache);
 const struct tombstone *cache_older_tombstone(const struct cache *cache, const struct tombstone *than);
 /* Deltas are possible for who has seen this revision or a later one. */
 uint64_t cache_delta_floor(const struct cache *cache);
+/* When anything of the cluster's stats last changed: nodes, states, sums, or what a node said of itself. */
+uint64_t cache_stats_revision(const struct cache *cache);
 size_t cache_item_count(const struct cache *cache, enum item_kind kind);
 const struct events *cache_events(const struct cache *cache);
 const uint64_t *cache_rejects(const struct cache *cache); /* [REJECT_REASONS], the whole cluster's */

@@ -67,8 +67,7 @@ static void move_stats(struct cache *cache, struct entry *from, struct entry *to
     y->said_readings = x->said_readings;
     y->said_observations = x->said_observations;
     y->said_memories = x->said_memories;
-    cache_touch(cache, to);
-    y->stats_revision = y->revision;
+    cache_touch_stats(cache, to);
 }
 
 /* The better source wins, of equal ones the newer body. */

@@ -55,6 +55,12 @@ struct entry {
     struct verdict base;
     int32_t body_offset_s[ITEM_KINDS]; /* the UTC offset that the items' times were read with */
     int64_t message_wall_ms;           /* edge: the time of the newest message; TIMESTAMP_NONE */
+    struct {                           /* its part of the cluster's sums, as of its last revision */
+        bool counted;
+        enum state state;
+        int64_t readings, observations, memories; /* said */
+        uint32_t sources;
+    } part;
     /* Of the current session: reports that came, but could not be taken. */
     uint64_t refused_seq[REPORT_KINDS];
     struct parked *parked;
@@ -72,6 +78,7 @@ struct slot {
 
 struct cache {
     uint64_t revision, floor;
+    uint64_t stats_revision; /* of the sums, or of any node's stats */
     int64_t retain_ms;
     struct link_evidence link;
     bool outage_told;
@@ -133,7 +140,8 @@ static inline void no_fault(struct fault *ret_fault)
 }
 
 /* ---- cache_revisions.c ---- */
-void cache_touch(struct cache *cache, struct entry *entry); /* the node object changed */
+void cache_touch(struct cache *cache, struct entry *entry);       /* the node object changed */
+void cache_touch_stats(struct cache *cache, struct entry *entry); /* and its stats with it */
 void cache_touch_item(struct cache *cache, struct item *item);
 void cache_unlink_node(struct cache *cache, struct node *node);
 void cache_unlink_item(struct cache *cache, struct item *item);

@@ -54,8 +54,7 @@ static int replace_stats(struct cache *cache, struct entry *entry, struct json_s
         node->said_readings = count_of(body, "readings_count");
         node->said_observations = count_of(body, "observations_count");
         node->said_memories = count_of(body, "memories_count");
-        cache_touch(cache, entry);
-        node->stats_revision = node->revision;
+        cache_touch_stats(cache, entry);
     }
     free(node->stats);
     node->stats = stats;
@@ -71,8 +70,7 @@ void cache_drop_stats(struct cache *cache, struct entry *entry)
         node->stats = NULL;
         node->stats_len = 0;
         node->said_readings = node->said_observations = node->said_memories = -1;
-        cache_touch(cache, entry);
-        node->stats_revision = node->revision;
+        cache_touch_stats(cache, entry);
     }
 }
 

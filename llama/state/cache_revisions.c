@@ -26,10 +26,42 @@ void cache_unlink_node(struct cache *cache, struct node *node)
     node->newer = node->older = NULL;
 }
 
+/* Every change of a node ends in cache_touch, so this is where the sums are seen to move. */
+static void note_part(struct cache *cache, struct entry *entry)
+{
+    const struct node *node = &entry->node;
+    uint32_t sources = node->item_count[ITEM_READING];
+    if (entry->part.counted && entry->part.state == node->verdict.state && entry->part.sources == sources &&
+        entry->part.readings == node->said_readings && entry->part.observations == node->said_observations &&
+        entry->part.memories == node->said_memories) {
+        return;
+    }
+    entry->part.counted = true;
+    entry->part.state = node->verdict.state;
+    entry->part.sources = sources;
+    entry->part.readings = node->said_readings;
+    entry->part.observations = node->said_observations;
+    entry->part.memories = node->said_memories;
+    cache->stats_revision = node->revision;
+}
+
+uint64_t cache_stats_revision(const struct cache *cache)
+{
+    return cache->stats_revision;
+}
+
+void cache_touch_stats(struct cache *cache, struct entry *entry)
+{
+    cache_touch(cache, entry);
+    entry->node.stats_revision = entry->node.revision;
+    cache->stats_revision = entry->node.revision;
+}
+
 void cache_touch(struct cache *cache, struct entry *entry)
 {
     struct node *node = &entry->node;
     node->revision = ++cache->revision;
+    note_part(cache, entry);
     if (cache->newest_node == node) {
         return;
     }
@@ -135,6 +167,9 @@ static struct tombstone *next_tombstone(struct cache *cache)
 void cache_bury(struct cache *cache, const struct node *node, const struct item *item)
 {
     uint64_t revision = ++cache->revision;
+    if (!item) {
+        cache->stats_revision = revision;
+    }
     char *id = NULL;
     if (item && (id = malloc((size_t)item->id_len + 1))) {
         memcpy(id, item->id, (size_t)item->id_len + 1);

@@ -36,6 +36,7 @@ static unsigned chance(unsigned range)
 
 struct client {
     uint64_t seen;
+    uint64_t sums;         /* as of the last stats that it was told of */
     uint64_t nodes[NAMES]; /* revision; 0 = not there */
     char *items[NAMES][ITEM_KINDS][IDS];
     unsigned snapshots, deltas;
@@ -119,6 +120,20 @@ static void take_additions(struct client *c, const struct cache *cache)
     }
 }
 
+/* What the cluster's stats are made of, as one number. */
+static uint64_t sums_of(const struct cache *cache)
+{
+    uint64_t sums = 17;
+    for (const struct node *node = cache_first_node(cache); node; node = node->next) {
+        const int64_t parts[] = {node->said_readings, node->said_observations, node->said_memories,
+                                 node->item_count[ITEM_READING], (int64_t)node->verdict.state};
+        for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+            sums = (sums ^ (uint64_t)parts[i]) * UINT64_C(1099511628211);
+        }
+    }
+    return sums;
+}
+
 static void synchronize(struct client *c, const struct cache *cache)
 {
     if (c->seen < cache_delta_floor(cache)) {
@@ -132,6 +147,9 @@ static void synchronize(struct client *c, const struct cache *cache)
         c->deltas++;
     }
     take_additions(c, cache);
+    if (cache_stats_revision(cache) > c->seen || c->seen == 0) {
+        c->sums = sums_of(cache);
+    }
     c->seen = cache_revision(cache);
 }
 
@@ -158,6 +176,7 @@ static void compare(const struct client *c, const struct cache *cache)
         }
     }
     assert_int_equal(nodes, cache_node_count(cache));
+    assert_int_equal(c->sums, sums_of(cache));
     size_t held[ITEM_KINDS] = {0}, held_nodes = 0;
     for (int node = 0; node < NAMES; node++) {
         held_nodes += c->nodes[node] != 0;
