@@ -1,6 +1,7 @@
 #include "ingest.h"
 
 #include "complaint.h"
+#include "missing.h"
 #include "timestamp.h"
 
 #include <errno.h>
@@ -10,11 +11,6 @@
 #include <string.h>
 
 #define EDGE_FILTER "smollama/+/readings"
-#define PASS_MS     5000 /* between two looks for missing snapshots */
-#define PASS_MAX_MS 600000
-#define PASS_STEP \
-    50 /* nodes asked at once: their answers must not overflow the broker's queue for us again */
-#define PASS_STEP_MS 1000
 
 struct ingest {
     struct cache *cache;
@@ -24,12 +20,9 @@ struct ingest {
     uint16_t port;
     struct ingest_callbacks callbacks;
     struct complaints complaints;
-    struct log_limit attempts;     /* failed connects */
-    struct buf body;               /* of the edge message in hand */
-    struct loop_timer *pass_timer; /* looks for missing snapshots */
-    uint32_t pass_ms;
-    char asked_last[NODE_NAME_MAX + 1]; /* in this pass; "" = it begins */
-    unsigned asked;                     /* in this pass */
+    struct log_limit attempts; /* failed connects */
+    struct buf body;           /* of the edge message in hand */
+    struct missing *missing;   /* snapshots that the broker did not deliver */
     void (*stopped)(void *user);
     void *stopped_user;
 };
@@ -264,47 +257,9 @@ static void on_drained(void *user)
 
 /* --- the link --- */
 
-/*
- * A broker with a short queue cuts the replay of retained messages silently; the heartbeats then name reports
- * that never came, and those agents are asked to send again. In passes by name, a few nodes at a time; with
- * longer and longer pauses while it does not help.
- */
-static void end_pass(struct ingest *ingest)
+static int ask_again(void *user, const char *node)
 {
-    if (ingest->asked > 0) {
-        log_warning("ingest: the broker has not delivered all snapshots of %u nodes; asked them to send "
-                    "again (is its "
-                    "max_queued_messages large enough?)",
-                    ingest->asked);
-        ingest->pass_ms = ingest->pass_ms < PASS_MAX_MS / 2 ? 2 * ingest->pass_ms : PASS_MAX_MS;
-    } else {
-        ingest->pass_ms = PASS_MS;
-    }
-    ingest->asked = 0;
-    ingest->asked_last[0] = '\0';
-    loop_timer_start(ingest->pass_timer, ingest->pass_ms, 0);
-}
-
-static void ask_missing(void *user)
-{
-    struct ingest *ingest = user;
-    unsigned asked = 0;
-    for (const struct node *node = cache_first_node(ingest->cache); node; node = node->next) {
-        if (strcmp(node->name, ingest->asked_last) <= 0 || !cache_wants_refresh(ingest->cache, node)) {
-            continue;
-        }
-        if (asked == PASS_STEP) {
-            loop_timer_start(ingest->pass_timer, PASS_STEP_MS, 0);
-            return;
-        }
-        if (ingest_refresh(ingest, node->name) != 0) {
-            return; /* the link is down: the next connect begins anew */
-        }
-        memcpy(ingest->asked_last, node->name, sizeof ingest->asked_last);
-        asked++;
-        ingest->asked++;
-    }
-    end_pass(ingest);
+    return ingest_refresh(user, node);
 }
 
 static void subscribe(struct ingest *ingest, const char *filter)
@@ -331,10 +286,7 @@ static void on_connected(void *user)
         }
     }
     subscribe(ingest, EDGE_FILTER);
-    ingest->asked_last[0] = '\0';
-    ingest->asked = 0;
-    ingest->pass_ms = PASS_MS;
-    loop_timer_start(ingest->pass_timer, PASS_MS, 0);
+    missing_begin(ingest->missing);
     if (ingest->callbacks.link) {
         ingest->callbacks.link(ingest->callbacks.user, true);
     }
@@ -346,7 +298,7 @@ static void on_disconnected(void *user, bool was_up, const char *reason, uint32_
     struct ingest *ingest = user;
     uint64_t suppressed = 0;
     bool pass = log_limit_pass(&ingest->attempts, clock_now().mono_ms, &suppressed);
-    loop_timer_stop(ingest->pass_timer);
+    missing_end(ingest->missing);
     if (was_up) {
         log_warning("ingest: lost the broker %s:%u: %s; next try in %.1f s", ingest->host, ingest->port,
                     reason, next_try_ms / 1000.0);
@@ -389,14 +341,14 @@ struct ingest *ingest_create(struct loop *loop, struct cache *cache, const char 
     ingest->port = options->port;
     snprintf(ingest->base_topic, sizeof ingest->base_topic, "%s", base_topic);
     log_escape(ingest->host, sizeof ingest->host, options->host, strlen(options->host));
-    ingest->pass_timer = loop_timer_create(loop, ask_missing, ingest);
-    if (!ingest->pass_timer) {
+    ingest->missing = missing_create(loop, cache, ask_again, ingest);
+    if (!ingest->missing) {
         free(ingest);
         return NULL;
     }
     ingest->mqtt = mqtt_create(loop, options, &mqtt_callbacks, ingest, ret_error);
     if (!ingest->mqtt) {
-        loop_timer_destroy(ingest->pass_timer);
+        missing_destroy(ingest->missing);
         free(ingest);
         return NULL;
     }
@@ -447,7 +399,7 @@ void ingest_stop(struct ingest *ingest, uint32_t timeout_ms, void (*done)(void *
 {
     ingest->stopped = done;
     ingest->stopped_user = user;
-    loop_timer_stop(ingest->pass_timer);
+    missing_end(ingest->missing);
     mqtt_stop(ingest->mqtt, timeout_ms, on_stopped);
 }
 
@@ -457,7 +409,7 @@ bool ingest_destroy(struct ingest *ingest)
         return true;
     }
     bool destroyed = mqtt_destroy(ingest->mqtt);
-    loop_timer_destroy(ingest->pass_timer);
+    missing_destroy(ingest->missing);
     buf_finish(&ingest->body);
     if (destroyed) {
         free(ingest); /* a hanging worker still points to mqtt, and mqtt to us */
