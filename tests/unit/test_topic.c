@@ -265,6 +265,7 @@ static void bad_percent_escapes_are_refused(void **state)
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         assert_int_equal(percent_decode(bad[i], strlen(bad[i]), buffer, sizeof(buffer), &len), -EINVAL);
     assert_int_equal(percent_decode("%41%4", 4, buffer, sizeof(buffer), &len), -EINVAL); /* ends inside */
+    assert_int_equal(percent_decode("%41", 2, buffer, sizeof(buffer), &len), -EINVAL);
     assert_int_equal(percent_decode("abc", 3, buffer, 3, &len), -E2BIG);
     assert_int_equal(percent_decode("", 0, buffer, 0, &len), -E2BIG);
     assert_int_equal(len, 77);
