@@ -372,6 +372,11 @@ void api_handle(struct api *api, const struct api_request *request, struct now n
 
 /* ---- life ---- */
 
+bool api_expire(struct api *api, struct now now)
+{
+    return store_expire(&api->store, cache_revision(api->cache), now.mono_ms);
+}
+
 struct api *api_create(struct cache *cache, const char *instance, const char *version,
                        const struct api_actions *actions, struct now now)
 {

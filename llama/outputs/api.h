@@ -57,6 +57,8 @@ struct api_response {
 /* Answers whatever starts with /api/. */
 void api_handle(struct api *api, const struct api_request *request, struct now now,
                 struct api_response *ret_response);
+/* Once a second or so: lets go of rendered bodies that nobody can get any more. True while others are kept. */
+bool api_expire(struct api *api, struct now now);
 /* An error in the API's form, for the server's own refusals (421, 403, 413, 414, …). */
 void api_error(int status, const char *code, const char *message, struct api_response *ret_response);
 /* Does If-None-Match name this ETag: weak comparison with a list of entity tags, or `*`? */

@@ -54,8 +54,11 @@ static void sweep(void *user)
     if (server->paused) {
         watch_listener(server);
     }
+    bool keeps = api_expire(server->api, clock_now());
     if (server->connections == 0) {
-        loop_timer_stop(server->sweep);
+        if (!keeps) {
+            loop_timer_stop(server->sweep);
+        }
         return;
     }
     live_sweep(server->live);

@@ -50,13 +50,18 @@ static struct store_entry *oldest_taken(struct store *store)
     return found;
 }
 
+static bool counts(const struct store_entry *entry, uint64_t revision, int64_t now_mono_ms)
+{
+    return entry->revision == revision && now_mono_ms - entry->rendered_mono_ms <= STORE_MAX_AGE_MS;
+}
+
 struct body *store_get(struct store *store, const char *key, uint64_t revision, int64_t now_mono_ms)
 {
     struct store_entry *entry = find(store, key);
     if (!entry) {
         return NULL;
     }
-    if (entry->revision != revision || now_mono_ms - entry->rendered_mono_ms > STORE_MAX_AGE_MS) {
+    if (!counts(entry, revision, now_mono_ms)) {
         entry_clear(store, entry); /* it can never count again */
         return NULL;
     }
@@ -89,6 +94,19 @@ void store_put(struct store *store, const char *key, uint64_t revision, int64_t 
                                   .used = ++store->tick,
                                   .body = body_ref(body)};
     store->bytes += body->len;
+}
+
+bool store_expire(struct store *store, uint64_t revision, int64_t now_mono_ms)
+{
+    bool kept = false;
+    for (size_t i = 0; i < STORE_ENTRIES; i++) {
+        struct store_entry *entry = &store->entries[i];
+        if (entry->key && !counts(entry, revision, now_mono_ms)) {
+            entry_clear(store, entry);
+        }
+        kept = kept || entry->key;
+    }
+    return kept;
 }
 
 void store_finish(struct store *store)

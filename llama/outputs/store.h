@@ -3,7 +3,7 @@
  *
  * A body counts as long as the revision is the one it was rendered at and it is at most STORE_MAX_AGE_MS old;
  * the store holds at most STORE_ENTRIES bodies and STORE_BYTES bytes, and lets go of the least recently used
- * first.
+ * first; store_expire lets go of those that no longer count.
  */
 #ifndef STORE_H
 #define STORE_H
@@ -33,6 +33,8 @@ struct body *store_get(struct store *store, const char *key, uint64_t revision, 
 /* Keeps a reference of its own; without memory, or for a body beyond STORE_BYTES, it keeps nothing. */
 void store_put(struct store *store, const char *key, uint64_t revision, int64_t now_mono_ms,
                struct body *body);
+/* Lets go of bodies that can never count again; true while others are kept. */
+bool store_expire(struct store *store, uint64_t revision, int64_t now_mono_ms);
 void store_finish(struct store *store);
 
 #endif

@@ -622,6 +622,25 @@ static void store_forgets_the_least_used(void **state)
     body_unref(lost.body);
 }
 
+static void store_lets_go_of_what_no_longer_counts(void **state)
+{
+    struct house *house = *state;
+    furnish(house);
+    struct api_response response = ask(house, API_GET, "/api/cluster/nodes", "", NULL);
+    assert_int_equal(response.body->references, 2);
+    assert_true(api_expire(house->api, house->w.now));
+    assert_int_equal(response.body->references, 2);
+    house->w.now.mono_ms += 1001;
+    assert_false(api_expire(house->api, house->w.now));
+    assert_int_equal(response.body->references, 1);
+    body_unref(response.body);
+    response = ask(house, API_GET, "/api/cluster/nodes", "", NULL);
+    world_status(&house->w, "pi-a", "s", "stopped", false);
+    assert_false(api_expire(house->api, house->w.now));
+    assert_int_equal(response.body->references, 1);
+    body_unref(response.body);
+}
+
 static int setup(void **state)
 {
     struct house *house = malloc(sizeof *house);
@@ -663,6 +682,7 @@ int main(void)
         in_house(what_depends_on_the_clock_has_no_etag),
         in_house(body_is_shared_for_a_second_and_a_revision),
         in_house(store_forgets_the_least_used),
+        in_house(store_lets_go_of_what_no_longer_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
