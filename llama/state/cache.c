@@ -144,7 +144,7 @@ void cache_judge(struct cache *cache, struct entry *entry, struct now now, bool 
     if (same && verdict.via == node->verdict.via && strcmp(reason, node->reason) == 0) {
         return;
     }
-    strcpy(node->reason, reason);
+    memcpy(node->reason, reason, strlen(reason) + 1);
     cache->states[node->verdict.state]--;
     cache->states[verdict.state]++;
     node->verdict = verdict;

@@ -16,7 +16,7 @@ static void take_source(struct node *node, const struct heartbeat *heartbeat)
     node->evidence.source.ok = heartbeat->source.ok;
     node->evidence.source.answers =
         strncmp(error, "http_", 5) == 0 || strcmp(error, "bad_body") == 0 || strcmp(error, "too_large") == 0;
-    strcpy(node->evidence.source.error, error);
+    memcpy(node->evidence.source.error, error, sizeof heartbeat->source.error);
     node->evidence.source.since_wall_ms = heartbeat->source.since_ms;
     if (heartbeat->source.latency_ms > 0) {
         node->latency_ms = heartbeat->source.latency_ms;
@@ -57,7 +57,7 @@ static void take_snapshot(struct node *node, const struct heartbeat *heartbeat, 
     }
     node->evidence.snapshots[kind].present = state->present;
     node->evidence.snapshots[kind].interval_s = state->interval_s;
-    strcpy(node->evidence.snapshots[kind].error, state->error);
+    memcpy(node->evidence.snapshots[kind].error, state->error, sizeof state->error);
     if (!state->present || !state->error[0] || strcmp(state->error, "off") == 0) {
         node->evidence.snapshots[kind].error_since_ms = 0;
         node->evidence.snapshots[kind].error_fetches = 0;

@@ -100,7 +100,7 @@ static void move_exports(struct entry *from, struct entry *to)
         entry->next_export = to->exports;
         to->exports = entry;
         entry->master = to;
-        strcpy(entry->node.master, to->node.name);
+        memcpy(entry->node.master, to->node.name, sizeof to->node.name);
     }
 }
 

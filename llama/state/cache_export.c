@@ -97,7 +97,7 @@ static void attach(struct entry *master, struct entry *entry)
         entry->next_export = master->exports;
         master->exports = entry;
     }
-    strcpy(entry->node.master, master->node.name);
+    memcpy(entry->node.master, master->node.name, sizeof master->node.name);
 }
 
 void export_detach(struct entry *entry)
@@ -185,7 +185,8 @@ static struct entry *claim(struct pass *pass, const char *name)
     if (node && !may_speak_for(pass, entry_of(node))) {
         return NULL;
     }
-    if (!(node && entry_of(node)->master == pass->speaker) && !make_room(pass)) {
+    bool held = node && entry_of(node)->master && entry_of(node)->master == pass->speaker;
+    if (!held && !make_room(pass)) {
         cache_fault(cache, pass->speaker, pass->fault, REJECT_TOO_MANY, "re-exports more than %d nodes",
                     LIMIT_REEXPORTED);
         return NULL;

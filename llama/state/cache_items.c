@@ -29,7 +29,7 @@ struct group *group_begin(struct pass *pass, struct entry *entry, const char *na
 {
     struct group *group = &pass->groups[pass->group_count++];
     *group = (struct group){.entry = entry, .ordered = true, .newest_ms = TIMESTAMP_NONE};
-    strcpy(group->name, name);
+    memcpy(group->name, name, strlen(name) + 1);
     group->cursor = entry ? entry->node.items[pass->kind] : NULL;
     return group;
 }
@@ -92,7 +92,7 @@ static bool lookup_reserve(struct pass *pass, size_t more)
     size_t needed = 2 * (pass->lookup_count + more);
     if (needed <= cache->lookup_cap) {
         if (pass->lookup_count == 0) {
-            memset(cache->lookup, 0, cache->lookup_cap * sizeof *cache->lookup);
+            memset(cache->lookup, 0, cache->lookup_cap * sizeof(struct item *));
         }
         return true;
     }

@@ -112,7 +112,7 @@ void cache_set_alias(struct cache *cache, struct entry *entry, const char *alias
     unlink_name(cache, &entry->alias_link);
     entry->node.alias[0] = '\0';
     if (alias[0]) {
-        strcpy(entry->node.alias, alias);
+        memcpy(entry->node.alias, alias, strlen(alias) + 1);
         if (link_name(cache, &entry->alias_link, entry, entry->node.alias) < 0) {
             entry->node.alias[0] = '\0';
         }
@@ -140,7 +140,7 @@ static void insert_by_name(struct cache *cache, struct entry *entry)
 {
     size_t at = position_of(cache, entry->node.name);
     struct entry **array = cache->by_name;
-    memmove(&array[at + 1], &array[at], (cache->node_count - at) * sizeof *array);
+    memmove(&array[at + 1], &array[at], (cache->node_count - at) * sizeof(struct entry *));
     array[at] = entry;
     cache->node_count++;
     entry->node.next = at + 1 < cache->node_count ? &array[at + 1]->node : NULL;
@@ -157,7 +157,7 @@ static void remove_by_name(struct cache *cache, struct entry *entry)
         array[at - 1]->node.next = entry->node.next;
     }
     cache->node_count--;
-    memmove(&array[at], &array[at + 1], (cache->node_count - at) * sizeof *array);
+    memmove(&array[at], &array[at + 1], (cache->node_count - at) * sizeof(struct entry *));
 }
 
 const struct node *cache_first_node(const struct cache *cache)

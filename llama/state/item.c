@@ -48,7 +48,7 @@ static enum key key_of(const struct key_name *names, struct json_slice key)
 
 static enum reject parse_full_id(struct parsed *parsed, const char **ret_why)
 {
-    if (json_type(parsed->id) != JSON_STRING) {
+    if (!parsed->id.data || json_type(parsed->id) != JSON_STRING) {
         *ret_why = parsed->id.data ? ".full_id: not a string" : ".full_id: missing";
         return REJECT_BAD_TYPE;
     }
@@ -176,14 +176,14 @@ static double number_of(struct json_slice value)
  * fraction back still fits. */
 static int make_room(struct item *item, size_t len)
 {
-    bool fits = len <= item->json_cap && (item->json_cap <= 256 || len >= item->json_cap / 4);
+    bool fits = item->json && len <= item->json_cap && (item->json_cap <= 256 || len >= item->json_cap / 4);
     if (fits) {
         return 0;
     }
     size_t cap = ((len + 15) & ~(size_t)15) + 8;
     char *json = malloc(cap);
     if (!json) {
-        return len <= item->json_cap ? 0 : -ENOMEM;
+        return item->json && len <= item->json_cap ? 0 : -ENOMEM;
     }
     free(item->json);
     item->json = json;

@@ -35,7 +35,8 @@ static const char *wall_text(int64_t wall_ms, char buffer[TIMESTAMP_SIZE])
     timestamp_format(wall_ms, buffer);
     char *fraction = strchr(buffer, '.');
     if (fraction) {
-        strcpy(fraction, "Z");
+        fraction[0] = 'Z';
+        fraction[1] = '\0';
     }
     return buffer;
 }
