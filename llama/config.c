@@ -212,8 +212,7 @@ void config_finish(struct app_config *config)
 
 /* --- what a reload can't change --- */
 
-/* Everything that conf_print shows, a line per key, but for what is taken over at once and for the agent's.
- */
+/* Of a line of conf_print: is it a key that a reload takes over at once, or one of the agent's? */
 static bool is_taken_over(const char *line)
 {
     static const char *const keys[] = {"cluster.aggregation_interval ",

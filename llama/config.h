@@ -34,8 +34,7 @@ struct app_config {
         const char **hosts; /* owned array */
         size_t host_count;
         const char *public_url;
-        bool open_to_all; /* beyond loopback without login: allowed by the configuration, and said in the log
-                           */
+        bool open_to_all; /* beyond loopback without login: the configuration allows it, the log says it */
     } http;
     bool mdns_wanted;
 };
@@ -45,8 +44,7 @@ void config_check(struct conf *conf);
 /* 0, or -errno with the reason logged. */
 int config_read(const struct conf *conf, struct app_config *ret_config);
 void config_finish(struct app_config *config);
-/* Names, one log line each, the keys that llamad uses, that differ and that take effect only with a restart.
- */
+/* Logs which of llamad's keys differ and take effect only with a restart, a line for each. */
 void config_log_restart_needed(const struct conf *running, const struct conf *fresh);
 /* What a reload takes over at once. */
 uint32_t config_poll_interval_ms(const struct conf *conf);

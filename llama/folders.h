@@ -12,10 +12,9 @@
 char *folders_web_dir(void);
 /* The same for broker-config: $LLAMAD_BROKER_CONFIG_DIR, or as installed, or in the source tree. */
 char *folders_broker_config_dir(void);
-/* cluster.state_dir, made if need be. Where nobody set it and the default is not ours to write, the user's
- * own
- * ($XDG_STATE_HOME/llamad, ~/.local/state/llamad), and the log says so. 0 with a malloc'ed path, or -errno,
- * logged. */
+/* cluster.state_dir, made if need be. Where nobody set it and the default is not ours to write, a folder of
+ * the user's ($XDG_STATE_HOME/llamad, ~/.local/state/llamad), and the log says so. 0 with a malloc'ed path,
+ * or -errno, logged. */
 int folders_state_dir(const struct conf *conf, char **ret_path);
 
 #endif

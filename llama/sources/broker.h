@@ -27,8 +27,7 @@ struct broker_options {
 struct broker *broker_create(struct loop *loop, const struct broker_options *options, const char **ret_error);
 uint32_t broker_restarts(const struct broker *broker);
 bool broker_is_running(const struct broker *broker);
-/* SIGTERM, and SIGKILL after timeout_ms; `done` (may be NULL) once it has ended, perhaps before this returns.
- */
+/* SIGTERM, then SIGKILL after timeout_ms; `done` (may be NULL) when it ended, perhaps before this returns. */
 void broker_stop(struct broker *broker, uint32_t timeout_ms, void (*done)(void *user), void *user);
 void broker_destroy(struct broker *broker); /* kills it if it still runs; accepts NULL */
 

@@ -13,8 +13,7 @@
 #include <unistd.h>
 
 #define HEADERS_MAX 65536 /* bytes of all header lines of one answer, interim answers included */
-/* A node closes an idle connection after 5 s; asking on one that is about to close would cost a round trip.
- */
+/* Nodes close idle connections after 5 s; asking on one that is about to close would cost a round trip. */
 #define IDLE_MAX_S 4L
 
 /* --- the address --- */

@@ -51,8 +51,7 @@ static void reject(const struct incoming *in, const struct fault *fault)
     log_fault(in, fault);
 }
 
-/* The node of this topic, added if it is new: only what was decoded makes a node. NULL: no room, and said so.
- */
+/* The node of this topic, added if new: only what was decoded makes a node. NULL: no room, and said so. */
 static struct node *node_for(struct incoming *in, unsigned found)
 {
     struct fault fault = {.reason = REJECT_NONE};
@@ -161,8 +160,7 @@ static void on_edge(struct incoming *in)
     struct fault fault = {.reason = REJECT_NONE};
     struct json_error error;
     if (in->message->retain || too_large(in, REPORT_MAX)) {
-        return; /* edge nodes retain nothing: a replayed message is somebody's leftover, and no sign of life
-                 */
+        return; /* edge nodes retain nothing: a replayed message is a leftover, and no sign of life */
     }
     buf_reset(&ingest->body);
     if (edge_decode(in->message->payload, in->message->len, in->now.wall_ms, &ingest->body, claimed, &at_ms,

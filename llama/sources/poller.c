@@ -109,8 +109,7 @@ static bool consider(struct poller *poller, struct node *node, struct now now)
     return true;
 }
 
-/* Walks all nodes by name, beginning where places ran out the last time, so that no name has a better chance.
- */
+/* Walks all nodes by name, from where places ran out the last time: no name has a better chance. */
 static void scan(void *user)
 {
     struct poller *poller = user;
