@@ -76,7 +76,11 @@ void buf_str(struct buf *b, const char *s)
 
 void buf_char(struct buf *b, char c)
 {
-    buf_append(b, &c, 1);
+    char *to = buf_reserve(b, 1);
+    if (to) {
+        *to = c;
+        b->len++;
+    }
 }
 
 void buf_printf(struct buf *b, const char *format, ...)
@@ -239,14 +243,22 @@ void buf_json_time(struct buf *b, int64_t wall_ms)
 
 void buf_json_sep(struct buf *b)
 {
-    if (!b->failed && b->len > 0 && !memchr("{[:,", b->data[b->len - 1], 4)) {
+    char last = b->len > 0 ? b->data[b->len - 1] : '{';
+    if (last != '{' && last != '[' && last != ':' && last != ',') {
         buf_char(b, ',');
     }
 }
 
+/* Keys are our own words: nothing in them needs an escape. */
 void buf_json_key(struct buf *b, const char *key)
 {
+    size_t len = strlen(key);
     buf_json_sep(b);
-    buf_json_cstr(b, key);
-    buf_char(b, ':');
+    char *to = buf_reserve(b, len + 3);
+    if (to) {
+        to[0] = '"';
+        memcpy(to + 1, key, len);
+        memcpy(to + 1 + len, "\":", 2);
+        b->len += len + 3;
+    }
 }

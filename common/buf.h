@@ -44,7 +44,8 @@ void buf_json_double(struct buf *b, double value);
 void buf_json_bool(struct buf *b, bool value);
 /* "2026-01-02T03:04:05.678Z"; TIMESTAMP_NONE writes null. */
 void buf_json_time(struct buf *b, int64_t wall_ms);
-/* `,` unless the last byte opened an object or array, or is a colon or comma; then "key": */
+/* `,` unless the last byte opened an object or array, or is a colon or comma; then "key":. The key is written
+ * as it is: a word of ours, without anything to escape. */
 void buf_json_key(struct buf *b, const char *key);
 /* `,` by the same rule: before each element of an array. */
 void buf_json_sep(struct buf *b);

@@ -50,7 +50,10 @@ static void encode_labels(struct buf *out, const struct heartbeat *h)
     buf_json_key(out, "labels");
     buf_char(out, '{');
     for (size_t i = 0; i < h->label_count; i++) {
-        member_string(out, h->labels[i].key, h->labels[i].value);
+        buf_json_sep(out);
+        buf_json_cstr(out, h->labels[i].key); /* somebody's text, so not buf_json_key */
+        buf_char(out, ':');
+        buf_json_cstr(out, h->labels[i].value);
     }
     buf_char(out, '}');
 }

@@ -55,7 +55,7 @@ static struct heartbeat full_heartbeat(void)
         .utc_offset_s = 3600,
         .labels = {{"room", "k\xc3\xbc"
                             "che"},
-                   {"floor", "1"}},
+                   {"the \"floor\"", "1"}},
         .label_count = 2,
         .source = {.kind = SOURCE_SMOLLAMA,
                    .node_name = "kitchen",
@@ -87,7 +87,7 @@ static void a_heartbeat_is_written_as_the_contract_says(void **state)
         "\"at\":\"2026-01-02T03:04:05.678Z\",\"version\":\"0.1.0\",\"uptime_s\":99,\"interval_s\":10,"
         "\"url\":\"http://192.168.1.10:8080\",\"utc_offset_s\":3600,"
         "\"labels\":{\"room\":\"k\xc3\xbc"
-        "che\",\"floor\":\"1\"},"
+        "che\",\"the \\\"floor\\\"\":\"1\"},"
         "\"source\":{\"kind\":\"smollama\",\"node_name\":\"kitchen\",\"ok\":false,\"error\":\"refused\","
         "\"since\":\"2026-01-02T03:03:20.000Z\",\"latency_ms\":12},"
         "\"snapshots\":{\"readings\":{\"seq\":5,\"captured_at\":\"2026-01-02T03:04:00.000Z\",\"interval_s\":"
@@ -139,7 +139,7 @@ static void what_was_written_is_read(void **state)
     assert_int_equal(heartbeat_encode(&again, &back), 0);
     assert_string_equal(buf_terminate(&again), buf_terminate(&out));
     assert_int_equal(back.label_count, 2);
-    assert_string_equal(back.labels[1].key, "floor");
+    assert_string_equal(back.labels[1].key, "the \"floor\"");
     assert_false(back.snapshots[REPORT_STATS].present);
     assert_int_equal(back.snapshots[REPORT_MEMORIES].captured_at_ms, TIMESTAMP_NONE);
     for (size_t cut = 0; cut < out.len; cut++) {
