@@ -8,6 +8,7 @@
 
 #define SNAPSHOT_EVENTS 50
 #define SNAPSHOT_TEXTS  200
+#define USUAL_DELTA     2048 /* bytes: one node and a few readings */
 
 static const char *const kinds[ITEM_KINDS] = {
     [ITEM_READING] = "readings", [ITEM_OBSERVATION] = "observations", [ITEM_MEMORY] = "memories"};
@@ -347,6 +348,7 @@ struct body *frame_delta(const struct cache *cache, const char *instance, uint64
         *ret_empty = false;
         return frame_snapshot(cache, instance, only, only_name, now);
     }
+    buf_reserve(&out, USUAL_DELTA);
     open_frame(&out, "delta", cache, instance, now);
     bool nodes = write_changed_nodes(&out, cache, &scope, since, now);
     bool any = nodes;
