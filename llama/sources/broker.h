@@ -17,7 +17,7 @@ struct broker;
 struct broker_options {
     const char *listen; /* numeric address; anonymous clients are let in on loopback only */
     uint16_t port;
-    const char *state_dir;  /* broker/ is made below it */
+    const char *state_dir;  /* exists; broker/ is made below it */
     const char *config_dir; /* broker-config */
     const char *program;    /* NULL = mosquitto from PATH, /usr/sbin, /usr/local/sbin */
 };

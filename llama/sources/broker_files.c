@@ -43,27 +43,6 @@ static int find_user(struct broker_user *ret_user, char error[BROKER_ERROR_SIZE]
 
 /* --- files --- */
 
-/* As mkdir -p. */
-static int make_parents(const char *path)
-{
-    char part[PATH_MAX];
-    size_t len = strlen(path);
-    if (len >= sizeof part) {
-        errno = ENAMETOOLONG;
-        return -1;
-    }
-    for (size_t i = 1; i <= len; i++) {
-        if (path[i] == '/' || path[i] == '\0') {
-            memcpy(part, path, i);
-            part[i] = '\0';
-            if (mkdir(part, 0750) != 0 && errno != EEXIST) {
-                return -1;
-            }
-        }
-    }
-    return 0;
-}
-
 static int open_folder(const char *state_dir, const struct broker_user *user, char error[BROKER_ERROR_SIZE])
 {
     char path[PATH_MAX];
@@ -71,7 +50,7 @@ static int open_folder(const char *state_dir, const struct broker_user *user, ch
         errno = ENAMETOOLONG;
         return fail(error, "cannot use", state_dir);
     }
-    if (make_parents(path) != 0) {
+    if (mkdir(path, 0750) != 0 && errno != EEXIST) {
         return fail(error, "cannot make", path);
     }
     int dir = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
