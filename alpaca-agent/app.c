@@ -55,10 +55,7 @@ static struct conf *load_again(const struct app *app)
         return NULL;
     }
     config_check(conf);
-    for (size_t i = 0; i < conf_problem_count(conf); i++) {
-        const struct conf_problem *problem = conf_problem(conf, i);
-        log_write(problem->severity == CONF_ERROR ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING, "%s", problem->text);
-    }
+    conf_log_problems(conf);
     if (conf_has_errors(conf)) {
         log_error("reload: the configuration has errors; going on with the one before");
         conf_destroy(conf);

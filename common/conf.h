@@ -37,6 +37,7 @@ const char *conf_path(const struct conf *conf); /* the file read; NULL if none *
 size_t conf_problem_count(const struct conf *conf);
 const struct conf_problem *conf_problem(const struct conf *conf, size_t i);
 bool conf_has_errors(const struct conf *conf);
+void conf_log_problems(const struct conf *conf); /* each by its severity */
 /* For checks that span keys (made by the programs): names the file and line of `key`. */
 void conf_report(struct conf *conf, enum conf_severity severity, const char *key, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

@@ -150,7 +150,7 @@ static int print_check(const struct conf *conf, const char *program)
     return conf_has_errors(conf) ? EXIT_CONFIG : EXIT_SUCCESS;
 }
 
-static void log_problems(const struct conf *conf)
+void conf_log_problems(const struct conf *conf)
 {
     for (size_t i = 0; i < conf_problem_count(conf); i++) {
         const struct conf_problem *problem = conf_problem(conf, i);
@@ -181,7 +181,7 @@ int conf_main(int argc, char **argv, const char *program, const char *help, void
     if (arguments.check) {
         status = print_check(conf, program);
     } else {
-        log_problems(conf);
+        conf_log_problems(conf);
         status = conf_has_errors(conf) ? EXIT_CONFIG : -1;
     }
     if (status >= 0) {
