@@ -137,9 +137,9 @@ static int write_frame(struct live *live, struct live_session *session, int64_t 
     return 0;
 }
 
-/* Brings an idle session up to date, at once if its socket is free. 0, or -1 when the connection is broken.
- */
-static int offer(struct live *live, struct live_session *session, struct now now)
+/* Gives an idle session the frame that comes next, at once if its socket is free. 0, or -1 when the
+ * connection is broken. */
+static int offer_frame(struct live *live, struct live_session *session, struct now now)
 {
     if (session->blocked_ms) {
         return 0; /* lws will tell; until then nothing is rendered for it alone */
@@ -166,6 +166,19 @@ static int offer(struct live *live, struct live_session *session, struct now now
     session->frame_revision = shared->to;
     session->offset = 0;
     return write_frame(live, session, now.mono_ms);
+}
+
+/* Brings an idle session up to date. A large snapshot may lead only near, and a delta the rest of the way. */
+static int offer(struct live *live, struct live_session *session, struct now now)
+{
+    bool fresh = session->fresh;
+    uint64_t seen = session->seen;
+    int e = offer_frame(live, session, now);
+    bool moved = !session->fresh && (fresh || session->seen != seen);
+    if (e == 0 && moved && session->seen < cache_revision(live->cache)) {
+        e = offer_frame(live, session, now);
+    }
+    return e;
 }
 
 /* ---- broadcasts ---- */

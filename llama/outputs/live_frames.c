@@ -18,8 +18,12 @@ static void clear(struct live_frames *frames, struct live_frame *frame)
 
 static bool is_shared(const struct live_frames *frames, const struct live_frame *frame, int64_t now_mono_ms)
 {
+    int64_t age_ms = now_mono_ms - frame->rendered_ms;
+    if (frame->from == UINT64_MAX && frame->body && frame->body->len >= LIVE_LARGE_SNAPSHOT) {
+        return frame->to >= cache_delta_floor(frames->cache) && age_ms <= LIVE_LARGE_MAX_AGE_MS;
+    }
     return (frame->body || frame->empty) && frame->to == cache_revision(frames->cache) &&
-           now_mono_ms - frame->rendered_ms <= LIVE_FRAME_MAX_AGE_MS;
+           age_ms <= LIVE_FRAME_MAX_AGE_MS;
 }
 
 void live_frames_forget(struct live_frames *frames, int64_t now_mono_ms)
@@ -56,19 +60,33 @@ static void render(struct live_frames *frames, struct live_frame *frame, struct 
     }
 }
 
+/* A free slot, else the least recently used one: what many share stays, however many watch a node each. */
+static struct live_frame *take_slot(struct live_frames *frames)
+{
+    struct live_frame *oldest = &frames->shared[0];
+    for (size_t i = 1; i < LIVE_FRAMES_SHARED; i++) {
+        if (frames->shared[i].used < oldest->used) {
+            oldest = &frames->shared[i];
+        }
+    }
+    clear(frames, oldest);
+    return oldest;
+}
+
 const struct live_frame *live_frames_get(struct live_frames *frames, bool fresh, uint64_t seen,
                                          const char node[NODE_NAME_MAX + 1], struct now now)
 {
     uint64_t from = fresh || seen < cache_delta_floor(frames->cache) ? UINT64_MAX : seen;
     for (size_t i = 0; i < LIVE_FRAMES_SHARED; i++) {
-        const struct live_frame *frame = &frames->shared[i];
+        struct live_frame *frame = &frames->shared[i];
         if (frame->from == from && strcmp(frame->node, node) == 0 && is_shared(frames, frame, now.mono_ms)) {
+            frame->used = ++frames->tick;
             return frame;
         }
     }
-    struct live_frame *frame = &frames->shared[frames->next++ % LIVE_FRAMES_SHARED];
-    clear(frames, frame);
+    struct live_frame *frame = take_slot(frames);
     frame->from = from;
+    frame->used = ++frames->tick;
     memcpy(frame->node, node, sizeof frame->node);
     render(frames, frame, now);
     return frame;
