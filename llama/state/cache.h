@@ -62,9 +62,8 @@ struct item {
     uint32_t time_pos; /* where in `json` the value of its timestamp begins, */
     uint32_t time_len; /* and how long it is; 0 = it has none */
     enum item_kind kind;
-    uint16_t id_len; /* readings: full_id decoded (may hold U+0000); others: the raw JSON id */
-    uint16_t
-        type_len; /* readings: length of source_type within the id (up to the first `:`; none: all of it) */
+    uint16_t id_len;   /* readings: full_id decoded (may hold U+0000); others: the raw JSON id */
+    uint16_t type_len; /* readings: length of source_type in the id, up to the first `:` (none: all of it) */
     uint32_t json_len, json_cap;
     char *json; /* the node's own object, `{…}`; owned */
     char id[];
@@ -205,10 +204,10 @@ void cache_status(struct cache *cache, struct node *node, const struct status *s
                   struct now now);
 /*
  * A decoded report on the node's topic: attributes, limits, replaces the node's snapshot of that kind. 0 also
- * when single items were rejected (counted), and when it was put aside because its session has yet to
- * heartbeat. -EALREADY for a known (session, seq), -ESTALE for a superseded session, -EBADMSG (names another
- * node, or the body is not the endpoint's or has too many items: the last good one stands),
- * -ENOSPC (no room to put it aside), -ENOMEM.
+ * when single items were rejected (counted), and when it was put aside (for a minute at most) because its
+ * session has yet to heartbeat. -EALREADY for a known (session, seq), -ESTALE for a superseded session,
+ * -EBADMSG (names another node, or the body is not the endpoint's or has too many items: the last good one
+ * stands), -ENOSPC (no room to put it aside), -ENOMEM.
  */
 int cache_report(struct cache *cache, struct node *node, const struct report *report, bool replayed,
                  int64_t age_s, struct now now, struct fault *ret_fault);
@@ -224,8 +223,7 @@ int cache_edge(struct cache *cache, struct node *node, struct json_slice body, i
 bool cache_wants_refresh(const struct cache *cache, const struct node *node);
 
 /* Polling. started/finished frame one poll; body hands in each answer as it arrives, unchecked: 0, -EALREADY
- * (the agent speaks again: its data stand), -EBADMSG, -ENOMEM. utc_offset_s may be TIMESTAMP_OFFSET_UNKNOWN.
- */
+ * (the agent speaks again: its data stand), -EBADMSG, -ENOMEM. The offset may be TIMESTAMP_OFFSET_UNKNOWN. */
 void cache_poll_started(struct cache *cache, struct node *node, struct now now);
 int cache_poll_body(struct cache *cache, struct node *node, enum report_kind kind, struct json_slice body,
                     int64_t captured_wall_ms, int32_t utc_offset_s, struct now now, struct fault *ret_fault);
@@ -243,8 +241,7 @@ void cache_poll_finished(struct cache *cache, struct node *node, const struct pr
 /* Should it be polled now (silent on MQTT, URL known and allowed)? */
 bool cache_wants_poll(const struct cache *cache, const struct node *node, struct now now);
 
-/* Counts a rejection, on the node too if given, and keeps the fault's detail there. For faults found outside.
- */
+/* For faults found outside: counts a rejection, on the node too if given, and keeps the detail there. */
 void cache_reject(struct cache *cache, struct node *node, const struct fault *fault);
 /* Removes the node and all it holds, and the nodes that are known only by its re-exports; 0, -EBUSY for a
  * manual one. */

@@ -43,8 +43,7 @@ struct name_link {
     bool linked;
 };
 
-/* A node with what is nobody else's business. `node` comes first: a pointer to one is a pointer to the other.
- */
+/* A node with what is nobody else's business. `node` comes first, so a pointer to one is one to the other. */
 struct entry {
     struct node node;
     struct name_link name_link, alias_link;
@@ -248,8 +247,7 @@ struct group *export_attribute(struct pass *pass, struct parsed *parsed);
 void export_finish(struct pass *pass);
 /* The node is heard otherwise now: no master speaks for it any more. */
 void export_detach(struct entry *entry);
-/* The master goes, or its report: what it re-exported goes with it, and nodes of which nothing else is known.
- */
+/* The master goes, or its report: what it re-exported goes with it, and so do nodes known by it alone. */
 void export_drop_all(struct cache *cache, struct entry *master);
 
 /* ---- item.c ---- */

@@ -157,8 +157,7 @@ static bool is_known(const struct entry *entry, const struct report *report, boo
     const struct snapshot *snapshot = &entry->node.snapshots[report->kind];
     bool same_session = snapshot->seq > 0 && strcmp(snapshot->session, report->session) == 0;
     if (same_session && report->seq <= snapshot->seq) {
-        /* What the agent repeats by itself is what holds now, and so better than what was polled meanwhile.
-         */
+        /* What the agent repeats by itself holds now, and so is better than what was polled meanwhile. */
         return replayed || report->seq < snapshot->seq || snapshot->origin == ORIGIN_AGENT;
     }
     bool other = !same_session || snapshot->origin == ORIGIN_POLL;
