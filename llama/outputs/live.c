@@ -73,17 +73,26 @@ static void drop(struct live *live, struct live_session *session)
     shutdown(lws_get_socket_fd(session->wsi), SHUT_RDWR);
 }
 
-static void drop_slowest(struct live *live)
+/* What the session's frame costs, shared between those who write it. */
+static size_t share_of(const struct live_session *session)
 {
-    struct live_session *slowest = NULL;
+    return session->frame ? session->frame->len / session->frame->references : 0;
+}
+
+/* Who holds most alone: the fewest have to go. False if nobody holds anything. */
+static bool drop_dearest(struct live *live)
+{
+    struct live_session *dearest = live->sessions;
     for (struct live_session *session = live->sessions; session; session = session->next) {
-        if (session->blocked_ms && (!slowest || session->blocked_ms < slowest->blocked_ms)) {
-            slowest = session;
+        if (share_of(session) > share_of(dearest)) {
+            dearest = session;
         }
     }
-    if (slowest) {
-        drop(live, slowest);
+    if (!dearest || !dearest->frame) {
+        return false;
     }
+    drop(live, dearest);
+    return true;
 }
 
 static void blocked(struct live_session *session, int64_t now_ms)
@@ -211,12 +220,7 @@ static void broadcast(void *user)
             lws_set_timeout(session->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_SYNC);
         }
     }
-    while (live->frames.bytes > LIVE_FRAMES_MAX_BYTES && live->sessions) {
-        uint64_t before = live->stats->live_dropped;
-        drop_slowest(live);
-        if (live->stats->live_dropped == before) {
-            break;
-        }
+    while (live->frames.bytes > LIVE_FRAMES_MAX_BYTES && drop_dearest(live)) {
     }
     int64_t took_us = cpu_us() - began_us;
     if (took_us > CHEAP_US) {

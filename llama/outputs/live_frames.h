@@ -15,7 +15,7 @@
 #define LIVE_FRAME_MAX_AGE_MS 1000
 #define LIVE_LARGE_SNAPSHOT   ((size_t)256 * 1024)
 #define LIVE_LARGE_MAX_AGE_MS 5000
-#define LIVE_FRAMES_MAX_BYTES ((size_t)64 * 1024 * 1024) /* beyond that, live drops who is slowest */
+#define LIVE_FRAMES_MAX_BYTES ((size_t)64 * 1024 * 1024) /* beyond that, live drops who holds most alone */
 
 struct live_frame {
     uint64_t from, to; /* revisions; from: UINT64_MAX = a snapshot */
