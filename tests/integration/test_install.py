@@ -28,8 +28,12 @@ def test_everything_is_there(prefix):
 
 def test_llamad_finds_its_files_beside_itself(stack, prefix):
     shared = prefix / "share" / "smollama-cluster"
-    (shared / "web").mkdir(exist_ok=True)
-    (shared / "web" / "index.html").write_text("<!DOCTYPE html><title>installed</title>")
+    web = shared / "web"
+    if web.is_symlink():
+        web.unlink()  # a linked web/dist is installed as a link: nothing may be written through it
+    web.mkdir(exist_ok=True)
+    (web / "index.html").unlink(missing_ok=True)
+    (web / "index.html").write_text("<!DOCTYPE html><title>installed</title>")
     with (shared / "broker-config" / "mosquitto.conf").open("a") as conf:
         conf.write("\n# installed\n")
     llamad = stack.llamad({"broker": {"run": True, "port": free_port()}}, start=False,
