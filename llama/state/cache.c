@@ -19,6 +19,7 @@ struct cache *cache_create(struct now now)
     }
     cache->link.started_ms = now.mono_ms;
     cache->retain_ms = RETAIN_DEFAULT_MS;
+    cache->history.limit = LIMIT_HISTORY;
     return cache;
 }
 
@@ -276,6 +277,11 @@ const struct item *cache_find_item(const struct cache *cache, const struct node 
 size_t cache_item_count(const struct cache *cache, enum item_kind kind)
 {
     return cache->item_count[kind];
+}
+
+struct history_budget cache_history(const struct cache *cache)
+{
+    return cache->history;
 }
 
 const struct events *cache_events(const struct cache *cache)

@@ -25,6 +25,7 @@
 #define CACHE_H
 
 #include "events.h"
+#include "history.h"
 #include "json.h"
 #include "report.h"
 #include "verdict.h"
@@ -40,6 +41,8 @@
 #define LIMIT_REEXPORTED   64    /* nodes that one master may speak for, or has brought and then dropped */
 #define LIMIT_TOMBSTONES   16384
 #define LIMIT_PARKED       16777216 /* bytes of reports that wait for the first heartbeat of their session */
+
+#define LIMIT_HISTORY      67108864 /* bytes of the readings' histories; see history.h */
 
 #define RETAIN_DEFAULT_MS  (7 * 24 * 3600 * INT64_C(1000))
 #define OUTAGE_EVENT_MS    5000 /* how long the broker's link must be down to become an event */
@@ -66,6 +69,7 @@ struct item {
     uint16_t type_len; /* readings: length of source_type in the id, up to the first `:` (none: all of it) */
     uint32_t json_len, json_cap;
     char *json; /* the node's own object, `{…}`; owned */
+    struct history *history; /* readings: of the last hour; NULL = none (never a number, no room) */
     char id[];
 };
 struct json_slice item_json(const struct item *item);
@@ -267,6 +271,7 @@ uint64_t cache_delta_floor(const struct cache *cache);
 /* When anything of the cluster's stats last changed: nodes, states, sums, or what a node said of itself. */
 uint64_t cache_stats_revision(const struct cache *cache);
 size_t cache_item_count(const struct cache *cache, enum item_kind kind);
+struct history_budget cache_history(const struct cache *cache); /* what the histories take, and may take */
 const struct events *cache_events(const struct cache *cache);
 const uint64_t *cache_rejects(const struct cache *cache); /* [REJECT_REASONS], the whole cluster's */
 struct link_evidence cache_link_evidence(const struct cache *cache);

@@ -94,6 +94,7 @@ struct cache {
     struct item *newest_item[ITEM_KINDS];
     size_t item_count[ITEM_KINDS];
     uint32_t mark;
+    struct history_budget history;
     size_t parked_bytes;
     /* ring of tombstones: [first, first + count) modulo cap */
     struct tombstone *tombstones;

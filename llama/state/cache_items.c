@@ -246,6 +246,33 @@ static void note_newest(struct group *group, int64_t at_ms)
     }
 }
 
+/* When did the reading hold its value? Its own time, seen from that of the body it came in: what is wrong with
+ * the node's clock is wrong with both. Where that cannot be told, the time of the body. */
+static int64_t sample_time(const struct pass *pass, const struct item *item)
+{
+    const struct source *source = pass->source;
+    const struct node *node = &pass->speaker->node;
+    if (item->at_ms == TIMESTAMP_NONE || source->captured_wall_ms == TIMESTAMP_NONE) {
+        return source->captured_mono_ms;
+    }
+    int64_t age_ms = source->captured_wall_ms - item->at_ms;
+    if (source->origin == ORIGIN_POLL) { /* captured by our clock */
+        age_ms = node->has_clock_skew ? age_ms + node->clock_skew_ms : 0;
+    }
+    bool plausible = age_ms >= 0 && age_ms <= HISTORY_SPAN_MS;
+    return source->captured_mono_ms - (plausible ? age_ms : 0);
+}
+
+/* A reading came. One whose own time has not moved is the same sample, however often it is reported. */
+static void note_sample(struct pass *pass, struct item *item, int64_t at_before_ms, bool changed)
+{
+    bool moved = changed || item->at_ms != at_before_ms || item->at_ms == TIMESTAMP_NONE;
+    if (pass->kind == ITEM_READING && moved) {
+        history_add(&item->history, &pass->cache->history, sample_time(pass, item), item->number,
+                    pass->now.mono_ms);
+    }
+}
+
 static void take_parsed(struct pass *pass, struct slot *slot, struct parsed *parsed)
 {
     struct group *group = pass->kind == ITEM_READING ? export_attribute(pass, parsed) : &pass->groups[0];
@@ -256,6 +283,7 @@ static void take_parsed(struct pass *pass, struct slot *slot, struct parsed *par
     }
     bool times_anew = group->entry->body_offset_s[pass->kind] != pass->source->utc_offset_s;
     int32_t offset_s = pass->kind == ITEM_MEMORY ? 0 : pass->source->utc_offset_s; /* created_at is UTC */
+    int64_t at_before_ms = item->at_ms;
     int stored = item_store(item, parsed, offset_s, times_anew);
     pass->out_of_memory = pass->out_of_memory || stored < 0;
     if (!item->json) {
@@ -273,14 +301,18 @@ static void take_parsed(struct pass *pass, struct slot *slot, struct parsed *par
         cache_touch_item(pass->cache, item);
     }
     note_newest(group, item->at_ms);
+    note_sample(pass, item, at_before_ms, stored > 0);
 }
 
 static void take(struct pass *pass, uint32_t i)
 {
     struct slot *slot = &pass->cache->slots[i];
     struct group *own = &pass->groups[0];
+    struct item *next = own->cursor;
+    int64_t at_before_ms = next ? next->at_ms : TIMESTAMP_NONE;
     if (is_known(pass, own, slot->slice)) {
-        place(pass, own, slot, own->cursor);
+        place(pass, own, slot, next);
+        note_sample(pass, next, at_before_ms, false);
         return;
     }
     struct parsed parsed;
@@ -301,6 +333,7 @@ static void remove_item(struct cache *cache, struct item *item)
     cache_bury(cache, item->node, item);
     cache_unlink_item(cache, item);
     cache->item_count[item->kind]--;
+    history_free(item->history, &cache->history);
     item_free(item);
 }
 

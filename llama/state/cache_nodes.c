@@ -328,6 +328,7 @@ static void entry_free(struct cache *cache, struct entry *entry)
             next = item->next;
             cache_unlink_item(cache, item);
             cache->item_count[kind]--;
+            history_free(item->history, &cache->history);
             item_free(item);
         }
     }
