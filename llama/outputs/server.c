@@ -16,9 +16,8 @@
 #define ACCEPTS_PER_TURN  64
 #define DESCRIPTORS_SPARE 256 /* for the broker, polled nodes, files */
 #define SWEEP_MS          1000
-#define HEADER_POOL       2048 /* requests being read at a time; further ones wait */
-#define IDLE_S            30   /* a connection may wait for its next request */
-#define REQUEST_S         10   /* for a request to come in */
+#define IDLE_S            30 /* a connection may wait for its next request */
+#define REQUEST_S         10 /* for a request to come in */
 #define DRAIN_TURNS       1000
 
 /* ---- connections ---- */
@@ -206,7 +205,8 @@ static int start_lws(struct server *server, const char **ret_error)
         .uid = -1,
         .fd_limit_per_thread = server->max_connections + 8, /* below RLIMIT_NOFILE, or EMFILE spins */
         .max_http_header_data = LIMIT_HEADERS,
-        .max_http_header_pool = HEADER_POOL,
+        /* with less, as many half requests as there is room for would keep out everybody else */
+        .max_http_header_pool = (unsigned short)server->max_connections,
         .pt_serv_buf_size = 8192,
         .timeout_secs = REQUEST_S,
         .keepalive_timeout = IDLE_S,

@@ -7,7 +7,8 @@
 
 #define SEND_TIMEOUT_S  20 /* without any progress */
 #define CHUNKS_PER_TURN 8
-#define SPIN_MS         1000 /* this long without progress and with input that nobody reads */
+#define SPIN_MS         1000  /* this long without progress and with input that nobody reads */
+#define BODY_MS         10000 /* for a request's body to come in */
 
 /* On every answer, lws's own included. */
 #define CSP                                                                                         \
@@ -122,19 +123,34 @@ static void set_unblocked(struct server *server, struct exchange *exchange)
     exchange->blocked_ms = 0;
 }
 
+void server_await_body(struct server *server, struct lws *wsi, struct exchange *exchange)
+{
+    exchange->state = EXCHANGE_BODY_AWAITED;
+    set_blocked(server, wsi, exchange);
+}
+
 /*
  * While an answer is under way libwebsockets reads nothing, but keeps asking the loop for input. A client
  * that does not read, and has sent more or closed its half, would have the loop spin until the timeout.
  */
+static bool spins(int fd)
+{
+    struct pollfd input = {.fd = fd, .events = POLLIN | POLLRDHUP};
+    return poll(&input, 1, 0) > 0;
+}
+
 void server_sweep_answers(struct server *server)
 {
     int64_t now_ms = clock_now().mono_ms;
     for (struct exchange *exchange = server->blocked, *next; exchange; exchange = next) {
         next = exchange->next;
-        struct pollfd input = {.fd = lws_get_socket_fd(exchange->wsi), .events = POLLIN | POLLRDHUP};
-        if (now_ms - exchange->blocked_ms >= SPIN_MS && poll(&input, 1, 0) > 0) {
+        int fd = lws_get_socket_fd(exchange->wsi);
+        int64_t waits_ms = now_ms - exchange->blocked_ms;
+        bool awaited =
+            exchange->state == EXCHANGE_BODY_AWAITED; /* lws's own timeout starts anew at each byte */
+        if (awaited ? waits_ms >= BODY_MS : waits_ms >= SPIN_MS && spins(fd)) {
             set_unblocked(server, exchange);
-            shutdown(input.fd, SHUT_RDWR); /* lws notices at its next write and closes */
+            shutdown(fd, SHUT_RDWR); /* lws notices and closes */
         }
     }
 }

@@ -86,7 +86,7 @@ static int on_request(struct server *server, struct lws *wsi, struct exchange *e
     if (!admitted || open_ended) {
         exchange->close = true; /* nothing may follow what has no sure end */
     } else if (exchange->has_body || (post && sized)) {
-        exchange->state = EXCHANGE_BODY_AWAITED; /* lws reads it first, and tells the end */
+        server_await_body(server, wsi, exchange); /* lws reads it first, and tells the end */
         return 0;
     }
     return server_start_sending(server, wsi, exchange);

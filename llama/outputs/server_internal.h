@@ -33,7 +33,7 @@ struct server {
     struct loop_timer *sweep; /* once a second while there are connections or bodies */
     uint16_t port;
     uint32_t connections, max_connections;
-    struct exchange *blocked; /* answers that wait for their client to read */
+    struct exchange *blocked; /* those that wait for their client to read, or to send a body */
     uint32_t busy;            /* answers under way */
     bool paused;              /* not accepting: full, or out of descriptors */
     bool stopping;
@@ -86,7 +86,9 @@ int server_finish_exchange(struct server *server, struct lws *wsi, struct exchan
 void server_clear_exchange(struct server *server, struct exchange *exchange);
 /* The whole answer at once, before there is an exchange: 1, or -1. Drops the body. */
 int server_answer_whole(struct server *server, struct lws *wsi, struct exchange *exchange);
-/* Once a second: ends answers that would keep the loop spinning. */
+/* The answer waits for the request's body. */
+void server_await_body(struct server *server, struct lws *wsi, struct exchange *exchange);
+/* Once a second: ends answers that would keep the loop spinning, and requests whose body takes too long. */
 void server_sweep_answers(struct server *server);
 
 /* The protocol of our one vhost. */

@@ -1,10 +1,12 @@
 """Whom llamad answers: hosts, origins, and requests that are not what they seem."""
 
+import resource
 import socket
 
 import pytest
 
 from tests.support.http_client import Http
+from tests.support.waiting import wait_until
 
 PATH = "/api/cluster/nodes"
 
@@ -137,6 +139,37 @@ def test_half_a_request_holds_nobody_up(still):
     assert Http("127.0.0.1", still.llamad.port, timeout=2).get(PATH).status == 200
     for sock in socks:
         sock.close()
+
+
+def test_thousands_of_half_requests_keep_nobody_out(still):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 4096)), hard))
+    socks = []
+    try:
+        for _ in range(2200):
+            socks.append(socket.create_connection(("127.0.0.1", still.llamad.port)))
+            socks[-1].sendall(b"GET /api/cluster/nodes HTTP/1.1\r\nHo")
+        assert Http("127.0.0.1", still.llamad.port, timeout=3).get(PATH).status == 200
+    finally:
+        for sock in socks:
+            sock.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_body_that_trickles_in_is_not_waited_for(still):
+    with socket.create_connection(("127.0.0.1", still.llamad.port)) as sock:
+        sock.sendall(b"POST /api/cluster/nodes/pi-a/refresh HTTP/1.1\r\nHost: localhost\r\n"
+                     b"Content-Length: 60000\r\n\r\n")
+
+        def gone() -> bool:
+            try:
+                sock.sendall(b"x")
+            except OSError:
+                return True
+            return False
+
+        wait_until(gone, 20, "the connection is closed", interval=0.5)
+    assert still.http.get(PATH).status == 200
 
 
 @pytest.mark.parametrize("path", [
