@@ -94,8 +94,28 @@ static void write_probe(struct buf *out, const struct evidence *evidence, struct
     buf_char(out, '}');
 }
 
-static void write_evidence(struct buf *out, const struct evidence *evidence, struct now now)
+/* Where mDNS sees it; the one whose URL is the node's is polled, if it may be. */
+static void write_sightings(struct buf *out, const struct node *node)
 {
+    buf_json_key(out, "sightings");
+    buf_char(out, '[');
+    for (const struct sighting *sighting = node->sightings; sighting; sighting = sighting->next) {
+        buf_json_sep(out);
+        buf_char(out, '{');
+        write_text(out, "url", sighting->url);
+        write_text(out, "instance", sighting->instance);
+        buf_json_key(out, "seen");
+        buf_json_time(out, sighting->seen_wall_ms);
+        write_flag(out, "allowed", sighting->allowed);
+        write_flag(out, "used", strcmp(sighting->url, node->url) == 0);
+        buf_char(out, '}');
+    }
+    buf_char(out, ']');
+}
+
+static void write_evidence(struct buf *out, const struct node *node, struct now now)
+{
+    const struct evidence *evidence = &node->evidence;
     open_member(out, "evidence");
     write_flag(out, "manual", evidence->manual);
     write_flag(out, "has_url", evidence->has_url);
@@ -112,6 +132,7 @@ static void write_evidence(struct buf *out, const struct evidence *evidence, str
         buf_str(out, "null");
     }
     buf_char(out, '}');
+    write_sightings(out, node);
     write_flag(out, "frozen", evidence->frozen);
     write_flag(out, "clock_skewed", evidence->clock_skewed);
     write_text(out, "detail", evidence->detail);
@@ -173,8 +194,9 @@ void api_render_node(const struct node *node, struct now now, struct buf *out)
     write_text(out, "alias", node->alias);
     write_text(out, "manual_url", node->manual_url);
     write_text(out, "announced_url", node->announced_url);
+    write_text(out, "mdns_url", node->mdns_url);
     write_text(out, "master", node->master);
-    write_evidence(out, &node->evidence, now);
+    write_evidence(out, node, now);
     write_rejects(out, node->rejects, false);
     write_text(out, "last_reject", node->last_reject);
     write_snapshots(out, node, now);
@@ -199,6 +221,7 @@ static void write_limits(struct buf *out)
         {"heartbeat_bytes", HEARTBEAT_MAX},
         {"parked_bytes", LIMIT_PARKED},
         {"tombstones", LIMIT_TOMBSTONES},
+        {"sightings_per_node", LIMIT_SIGHTINGS},
         {"json_depth", JSON_MAX_DEPTH},
         {"events", EVENTS_MAX},
         {"live_sessions", LIMIT_SESSIONS},

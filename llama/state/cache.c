@@ -213,8 +213,8 @@ static bool expired(const struct cache *cache, const struct entry *entry, struct
 {
     const struct node *node = &entry->node;
     bool re_exported = entry->master && node->snapshots[REPORT_READINGS].origin == ORIGIN_MASTER;
-    if (node->found & FOUND_MANUAL || re_exported) {
-        return false; /* its master would bring it back at once */
+    if (node->found & FOUND_MANUAL || re_exported || node->sightings) {
+        return false; /* its master, or mDNS, would bring it back at once */
     }
     bool heard = node->last_seen_wall_ms != TIMESTAMP_NONE;
     int64_t heard_ms = heard ? node->last_seen_mono_ms : entry->node.evidence.added_ms;

@@ -40,6 +40,7 @@
 #define LIMIT_STATS        16384 /* bytes of a stats body */
 #define LIMIT_REEXPORTED   64    /* nodes that one master may speak for, or has brought and then dropped */
 #define LIMIT_TOMBSTONES   16384
+#define LIMIT_SIGHTINGS    8     /* addresses at which mDNS sees one node */
 #define LIMIT_PARKED       16777216 /* bytes of reports that wait for the first heartbeat of their session */
 
 #define LIMIT_HISTORY      67108864 /* bytes of the readings' histories; see history.h */
@@ -117,15 +118,28 @@ struct agent_info {
     struct snapshot_state snapshots[REPORT_KINDS];
 };
 
+/* An address at which mDNS sees the node. */
+#define SIGHTING_INSTANCE_MAX 63 /* bytes of a DNS label */
+#define SIGHTING_URL_MAX      63
+struct sighting {
+    struct sighting *next;                    /* of the node's, oldest first; owner: the cache */
+    char instance[SIGHTING_INSTANCE_MAX + 1]; /* the service's name: what it was announced as */
+    char url[SIGHTING_URL_MAX + 1];
+    bool allowed;         /* may it be polled, as far as its text tells? */
+    int64_t seen_wall_ms; /* when it appeared */
+};
+
 struct node {
     /* identity */
     char name[NODE_NAME_MAX + 1];
     char alias[NODE_NAME_MAX + 1]; /* a manual node's own node_name where it differs; "" */
     enum node_type type;
     unsigned found;         /* FOUND_… */
-    const char *url;        /* effective: manual, announced, mDNS; "" = none. Never NULL, as the next two */
+    const char *url;        /* effective: manual, announced, mDNS; "" = none. Never NULL, as the next three */
     const char *manual_url; /* owned by the cache */
     const char *announced_url;
+    const char *mdns_url; /* of one of the sightings, or the last one there was */
+    struct sighting *sightings;
     char master[NODE_NAME_MAX + 1]; /* who re-exports it; "" */
     /* content */
     struct item *items[ITEM_KINDS]; /* in the order of the last body */
@@ -225,6 +239,18 @@ int cache_edge(struct cache *cache, struct node *node, struct json_slice body, i
 /* Should it be asked for its snapshots, because its heartbeat names reports that never came? A heartbeat may
  * overtake its report by moments: look again later, not at each message. */
 bool cache_wants_refresh(const struct cache *cache, const struct node *node);
+
+/*
+ * mDNS sees the node at an address: url, instance and allowed of `seen` are copied, the rest is not looked
+ * at. Adds the node, as cache_add does. A manual node, or one that an agent ever spoke for, only lists it. 0
+ * (also when it is listed already), -EBADMSG (no such node can be, or too many sightings; counted), -ENOMEM.
+ */
+int cache_sighting(struct cache *cache, const char *name, size_t len, const struct sighting *seen,
+                   enum node_type type, struct now now, struct fault *ret_fault);
+/* It does no more. A node that is known by nothing else and never answered goes with its last sighting; any
+ * other is still polled where it was seen last. Unknown names and sightings are ignored. */
+void cache_sighting_gone(struct cache *cache, const char *name, size_t len, const struct sighting *seen,
+                         struct now now);
 
 /* Polling. started/finished frame one poll; body hands in each answer as it arrives, unchecked: 0, -EALREADY
  * (the agent speaks again: its data stand), -EBADMSG, -ENOMEM. The offset may be TIMESTAMP_OFFSET_UNKNOWN. */

@@ -122,6 +122,7 @@ static void merge(struct cache *cache, struct entry *from, struct entry *to, str
     y->found |= x->found & ~FOUND_MASTER;
     move_content(cache, from, to);
     move_exports(from, to);
+    sightings_move(from, to);
     if (x->last_seen_wall_ms != TIMESTAMP_NONE) {
         cache_seen(to, x->last_seen_mono_ms, now);
     }

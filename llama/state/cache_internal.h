@@ -8,6 +8,7 @@
  * cache_agent.c    heartbeats and status
  * cache_report.c   reports, stats, and what is deleted
  * cache_poll.c     polls and edge messages
+ * cache_sightings.c  where mDNS sees them
  * cache_alias.c    manual nodes that call themselves something else
  * cache_items.c    body → items, cache_export.c those a master re-exports, item.c a single one
  */
@@ -47,8 +48,8 @@ struct name_link {
 struct entry {
     struct node node;
     struct name_link name_link, alias_link;
-    char *manual_url, *announced_url; /* owned; NULL = none */
-    bool announced_allowed;
+    char *manual_url, *announced_url, *mdns_url; /* owned; NULL = none */
+    bool announced_allowed, mdns_allowed;
     bool cleared;  /* retained messages were deleted: nothing may be left */
     bool has_base; /* `base` holds the verdict that the next event starts from */
     struct verdict base;
@@ -119,6 +120,8 @@ void cache_judge(struct cache *cache, struct entry *entry, struct now now, bool 
 void cache_judge_all(struct cache *cache, struct now now, bool evidence_changed);
 /* Proven alive at mono_ms; what is older than known is ignored. */
 void cache_seen(struct entry *entry, int64_t mono_ms, struct now now);
+/* Chooses the URL anew; if that makes it another, the old one holds no more. */
+void cache_follow_url(struct entry *entry);
 /* An agent speaks for this node, be it by an old message. */
 static inline void cache_agent_heard(struct entry *entry, struct now now)
 {
@@ -127,6 +130,7 @@ static inline void cache_agent_heard(struct entry *entry, struct now now)
     if (!e->agent.ever) {
         e->agent.ever = true;
         e->agent.first_ms = now.mono_ms;
+        cache_follow_url(entry); /* no longer what mDNS says */
     }
 }
 /* Sets the fault, and counts it for the cache and the node (may be NULL). */
@@ -201,6 +205,12 @@ void cache_drop_stats(struct cache *cache, struct entry *entry);
 /* ---- cache_poll.c ---- */
 /* An edge message, or the newest re-export of one, from mono_ms. */
 void cache_edge_heard(struct entry *entry, int64_t message_wall_ms, int64_t mono_ms);
+
+/* ---- cache_sightings.c ---- */
+/* The poll at the address that mDNS gave failed: the next one goes to another, if there is one. */
+void sightings_rotate(struct entry *entry);
+void sightings_move(struct entry *from, struct entry *to);
+void sightings_finish(struct entry *entry);
 
 /* ---- cache_alias.c ---- */
 /* The manual node answered under `name`. May remove the node that was known under it. */

@@ -4,6 +4,7 @@
 #include "cache_internal.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -191,8 +192,17 @@ void cache_choose_url(struct entry *entry)
     struct node *node = &entry->node;
     node->manual_url = entry->manual_url ? entry->manual_url : "";
     node->announced_url = entry->announced_url ? entry->announced_url : "";
-    node->url = entry->manual_url ? node->manual_url : node->announced_url;
-    node->evidence.has_url = entry->manual_url || (entry->announced_url && entry->announced_allowed);
+    node->mdns_url = entry->mdns_url ? entry->mdns_url : "";
+    if (entry->manual_url) {
+        node->url = node->manual_url;
+        node->evidence.has_url = true;
+    } else if (node->evidence.agent.ever) {
+        node->url = node->announced_url;
+        node->evidence.has_url = entry->announced_url && entry->announced_allowed;
+    } else { /* an agent's word is worth more than that of whoever answers mDNS, even if it names no URL */
+        node->url = node->mdns_url;
+        node->evidence.has_url = entry->mdns_url && entry->mdns_allowed;
+    }
 }
 
 static void set_up(struct entry *entry, const char *name, size_t len, struct now now)
@@ -284,6 +294,16 @@ static void leave_address(struct node *node)
     node->next_poll_ms = 0;
 }
 
+void cache_follow_url(struct entry *entry)
+{
+    char before[URL_MAX + 1];
+    snprintf(before, sizeof before, "%s", entry->node.url);
+    cache_choose_url(entry);
+    if (strcmp(before, entry->node.url) != 0) {
+        leave_address(&entry->node);
+    }
+}
+
 int cache_add_manual(struct cache *cache, const char *name, const char *url, struct now now)
 {
     size_t len = strlen(name);
@@ -336,6 +356,7 @@ static void entry_free(struct cache *cache, struct entry *entry)
     free(entry->node.stats);
     free(entry->manual_url);
     free(entry->announced_url);
+    sightings_finish(entry);
     free(entry);
 }
 
@@ -368,7 +389,7 @@ bool cache_drop_manual(struct cache *cache, const char *name, struct now now)
         return entry != NULL;
     }
     struct node *node = &entry->node;
-    if (node->alias[0] || !(node->evidence.agent.ever || node->evidence.edge.ever)) {
+    if (node->alias[0] || !(node->evidence.agent.ever || node->evidence.edge.ever || node->sightings)) {
         cache_remove(cache, entry);
         return false;
     }

@@ -94,6 +94,9 @@ void cache_poll_finished(struct cache *cache, struct node *node, const struct pr
         memcpy(e->probe.error, error, len);
         e->probe.error[len] = '\0';
     }
+    if (outcome == PROBE_FAILED) {
+        sightings_rotate(entry);
+    }
     cache_touch(cache, entry);
     cache_judge(cache, entry, now, true);
     if (result->node_name && node->found & FOUND_MANUAL) {
