@@ -2,6 +2,7 @@
 
 #include "broker.h"
 #include "config.h"
+#include "discovery.h"
 #include "folders.h"
 #include "ingest.h"
 #include "journal.h"
@@ -41,6 +42,7 @@ struct app {
     struct broker *broker; /* NULL unless broker.run */
     struct fetch *fetch;
     struct poller *poller;
+    struct discovery *discovery; /* NULL unless cluster.discovery_method is mdns */
     struct ingest *ingest;
     struct api *api;
     struct server *server;
@@ -129,6 +131,7 @@ static void action_health(void *user, struct buf *out)
         .cache = app->cache,
         .ingest = app->ingest,
         .poller = app->poller,
+        .discovery = app->discovery,
         .server = app->server,
         .broker = app->broker,
         .host = app->config.mqtt.host,
@@ -279,6 +282,24 @@ static int start_poller(struct app *app)
     return app->poller ? 0 : -EINVAL;
 }
 
+static int start_discovery(struct app *app)
+{
+    const struct discovery_options options = {
+        .service_type = app->config.discovery.service_type,
+        .timeout_ms = app->config.poll.timeout_ms,
+        .allow = app->config.poll.allow,
+        .allow_count = app->config.poll.allow_count,
+    };
+    if (!app->config.discovery.mdns) {
+        return 0;
+    }
+    app->discovery = discovery_create(app->loop, app->cache, app->fetch, &options, changed, app);
+    if (!app->discovery) {
+        log_error("llamad: out of memory");
+    }
+    return app->discovery ? 0 : -ENOMEM;
+}
+
 static int start_ingest(struct app *app)
 {
     const struct mqtt_options options = {
@@ -364,10 +385,8 @@ static void log_start(const struct app *app)
         log_warning("http.allow_anonymous: everybody who reaches %s may read everything and forget nodes",
                     listen);
     }
-    if (app->config.mdns_wanted) {
-        log_info("cluster.discovery_method is mdns; looking for nodes by mDNS is not in this version: nodes "
-                 "are found by "
-                 "their announcement over MQTT and by cluster.manual_nodes");
+    if (app->discovery) {
+        log_info("mdns: looking for %s nodes on the local network", app->config.discovery.service_type);
     }
 }
 
@@ -394,6 +413,10 @@ static int start(struct app *app)
         return e;
     }
     reload_apply(app->cache, app->poller, NULL, app->conf);
+    e = start_discovery(app); /* after the manual nodes: whom it finds may be one of them */
+    if (e != 0) {
+        return e;
+    }
     log_start(app);
     loop_timer_start(app->connect_timer, app->broker ? OWN_START_MS : 0, 0);
     return 0;
@@ -405,6 +428,7 @@ static bool finish(struct app *app)
     bool clean = ingest_destroy(app->ingest);
     server_destroy(app->server);
     api_destroy(app->api);
+    discovery_destroy(app->discovery);
     poller_destroy(app->poller);
     fetch_destroy(app->fetch);
     broker_destroy(app->broker);

@@ -183,7 +183,8 @@ int config_read(const struct conf *conf, struct app_config *ret_config)
     config.broker.port = (uint16_t)conf_int(conf, "broker.port");
     config.poll.timeout_ms = (uint32_t)(conf_double(conf, "cluster.request_timeout") * 1000);
     config.poll.item_limit = (uint32_t)conf_int(conf, "alpaca.limit");
-    config.mdns_wanted = strcmp(conf_string(conf, "cluster.discovery_method"), "mdns") == 0;
+    config.discovery.service_type = conf_string(conf, "discovery.service_type");
+    config.discovery.mdns = strcmp(conf_string(conf, "cluster.discovery_method"), "mdns") == 0;
     int e = read_mqtt(conf, &config);
     e = e ? e : read_http(conf, &config);
     e = e ? e : read_list(conf, "cluster.poll_allow", &config.poll.allow, &config.poll.allow_count);
@@ -219,7 +220,6 @@ static bool is_taken_over(const char *line)
                                        "cluster.manual_nodes ",
                                        "alpaca.",
                                        "node.",
-                                       "discovery.",
                                        "mem0.",
                                        "home_assistant."};
     if (strncmp(line, "alpaca.limit ", strlen("alpaca.limit ")) == 0) {

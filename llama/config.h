@@ -36,7 +36,10 @@ struct app_config {
         const char *public_url;
         bool open_to_all; /* beyond loopback without login: the configuration allows it, the log says it */
     } http;
-    bool mdns_wanted;
+    struct {
+        bool mdns; /* look for nodes on the local network */
+        const char *service_type;
+    } discovery;
 };
 
 /* Reports by conf_report what llamad can't run with: for conf_main. */

@@ -37,6 +37,24 @@ static void write_broker(const struct status_parts *parts, struct buf *out)
     member_int(out, "mqtt_refused", stats->refused);
 }
 
+static void write_discovery(const struct discovery *discovery, struct buf *out)
+{
+    buf_json_key(out, "discovery");
+    if (!discovery) {
+        buf_str(out, "null");
+        return;
+    }
+    struct discovery_stats stats = discovery_stats(discovery);
+    buf_char(out, '{');
+    buf_json_key(out, "running");
+    buf_json_bool(out, stats.running);
+    member_int(out, "services", stats.services);
+    member_int(out, "unproven", stats.unproven);
+    member_int(out, "checks", stats.checks);
+    member_int(out, "dropped", stats.dropped);
+    buf_char(out, '}');
+}
+
 static void write_poller(const struct poller_stats *stats, struct buf *out)
 {
     buf_json_key(out, "poller");
@@ -71,5 +89,6 @@ void status_write_health(const struct status_parts *parts, struct buf *out)
 {
     write_broker(parts, out);
     write_poller(poller_stats(parts->poller), out);
+    write_discovery(parts->discovery, out);
     write_http(server_stats(parts->server), out);
 }

@@ -5,6 +5,7 @@
 #define STATUS_H
 
 #include "broker.h"
+#include "discovery.h"
 #include "ingest.h"
 #include "poller.h"
 #include "server.h"
@@ -13,13 +14,14 @@ struct status_parts { /* borrowed */
     const struct cache *cache;
     const struct ingest *ingest;
     const struct poller *poller;
+    const struct discovery *discovery; /* NULL if it is off */
     const struct server *server;
     const struct broker *broker; /* NULL unless llamad runs one */
     const char *host;            /* of the broker */
     uint16_t port;
 };
 
-/* Appends "broker", "poller", "http" and "mqtt_refused" to an object. */
+/* Appends "broker", "poller", "discovery", "http" and "mqtt_refused" to an object. */
 void status_write_health(const struct status_parts *parts, struct buf *out);
 
 #endif

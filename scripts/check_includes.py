@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
 
-# A library's header → the files (by prefix) that may include it.
+# A library's header, or how its headers begin → the files (by prefix) that may include it.
 LIBRARIES = {
     "uv.h": ["common/loop"],
     "libwebsockets.h": ["llama/outputs/server", "llama/outputs/live", "alpaca-agent/smollama_source"],
@@ -17,6 +17,7 @@ LIBRARIES = {
     "curl/curl.h": ["llama/sources/fetch"],
     "yaml.h": ["common/conf"],
     "cjson/cJSON.h": ["common/json", "common/report", "common/heartbeat"],
+    "avahi-": ["llama/sources/discovery_avahi", "llama/sources/avahi_loop"],
 }
 # Folder → folders whose headers it may include, besides its own.
 LAYERS = {
@@ -52,8 +53,9 @@ def main():
         allowed = {layer, *LAYERS[layer]}
         pure = any(path.startswith(prefix) for prefix in PURE)
         for kind, name in INCLUDE.findall(text):
-            if name in LIBRARIES and not any(path.startswith(prefix) for prefix in LIBRARIES[name]):
-                problems.append(f"{path}: {name} belongs to {', '.join(LIBRARIES[name])}")
+            library = next((begin for begin in LIBRARIES if name == begin or (begin[-1] == "-" and name.startswith(begin))), None)
+            if library and not any(path.startswith(prefix) for prefix in LIBRARIES[library]):
+                problems.append(f"{path}: {name} belongs to {', '.join(LIBRARIES[library])}")
             if kind == '"' and name in headers and not allowed & set(headers[name]):
                 problems.append(f"{path}: {name} is of {headers[name][0]}, which {layer} must not know")
             if pure and IMPURE.match(name):
