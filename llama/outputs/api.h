@@ -57,7 +57,7 @@ struct api_response {
 /* Answers whatever starts with /api/. */
 void api_handle(struct api *api, const struct api_request *request, struct now now,
                 struct api_response *ret_response);
-/* Once a second or so: lets go of rendered bodies that nobody can get any more. True while others are kept. */
+/* Once a second or so: lets go of rendered bodies that nobody can get any more. True while others stay. */
 bool api_expire(struct api *api, struct now now);
 /* An error in the API's form, for the server's own refusals (421, 403, 413, 414, …). */
 void api_error(int status, const char *code, const char *message, struct api_response *ret_response);
@@ -69,6 +69,8 @@ void api_write_node(struct buf *out, const struct node *node, struct now now, bo
 void api_write_item(struct buf *out, const struct item *item);
 void api_write_stats(struct buf *out, const struct cache *cache,
                      uint64_t since /* by_node: only newer; 0 = all */, const struct node *only);
+/* `"broker_down_since"`: since when llamad has had no broker; null while it has one. */
+void api_write_broker(struct buf *out, const struct cache *cache, struct now now);
 void api_write_event(struct buf *out, const struct event *event);
 
 #endif

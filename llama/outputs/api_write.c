@@ -1,4 +1,5 @@
 #include "api_internal.h"
+#include "timestamp.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -112,6 +113,7 @@ static void write_verdict(struct buf *out, const struct node *node, struct now n
 void api_write_node_members(struct buf *out, const struct node *node, struct now now, bool with_age)
 {
     const struct agent_info *heartbeat = node->has_heartbeat ? &node->heartbeat : NULL;
+    const struct snapshot *readings = &node->snapshots[REPORT_READINGS];
     buf_json_key(out, "name");
     buf_json_cstr(out, node->name);
     buf_json_key(out, "type");
@@ -119,7 +121,10 @@ void api_write_node_members(struct buf *out, const struct node *node, struct now
     write_text(out, "url", node->url);
     write_verdict(out, node, now, with_age);
     buf_json_key(out, "captured_at");
-    buf_json_time(out, node->snapshots[REPORT_READINGS].captured_wall_ms);
+    buf_json_time(out, readings->captured_wall_ms);
+    buf_json_key(out, "confirmed_at");
+    buf_json_time(out, readings->captured_mono_ms ? clock_wall_of(now, readings->captured_mono_ms)
+                                                  : TIMESTAMP_NONE);
     buf_json_key(out, "discovered_by");
     write_found(out, node->found);
     write_text(out, "version", heartbeat ? heartbeat->version : "");
@@ -230,6 +235,14 @@ void api_write_stats_of(struct buf *out, const struct selection *nodes, uint64_t
         }
     }
     buf_char(out, '}');
+}
+
+void api_write_broker(struct buf *out, const struct cache *cache, struct now now)
+{
+    struct link_evidence link = cache_link_evidence(cache);
+    int64_t down_ms = link.down_ms ? link.down_ms : link.started_ms;
+    buf_json_key(out, "broker_down_since");
+    buf_json_time(out, link.up ? TIMESTAMP_NONE : clock_wall_of(now, down_ms));
 }
 
 void api_write_event(struct buf *out, const struct event *event)

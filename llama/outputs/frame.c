@@ -41,6 +41,7 @@ static void open_frame(struct buf *out, const char *type, const struct cache *ca
     buf_json_int(out, (int64_t)cache_revision(cache));
     buf_str(out, ",\"timestamp\":");
     buf_json_time(out, now.wall_ms);
+    api_write_broker(out, cache, now);
 }
 
 static struct body *close_frame(struct buf *out)
@@ -351,7 +352,7 @@ struct body *frame_delta(const struct cache *cache, const char *instance, uint64
     buf_reserve(&out, USUAL_DELTA);
     open_frame(&out, "delta", cache, instance, now);
     bool nodes = write_changed_nodes(&out, cache, &scope, since, now);
-    bool any = nodes;
+    bool any = nodes || cache_link_revision(cache) > since;
     for (int kind = 0; kind < ITEM_KINDS; kind++) {
         any = write_changed_items(&out, cache, &scope, since, (enum item_kind)kind) || any;
     }

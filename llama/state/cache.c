@@ -180,6 +180,7 @@ void cache_link(struct cache *cache, bool up, struct now now)
         return;
     }
     cache->link.up = up;
+    cache->link_revision = ++cache->revision;
     if (up) {
         cache->link.up_ms = now.mono_ms;
         cache->outage_told = false;

@@ -296,6 +296,8 @@ const struct tombstone *cache_older_tombstone(const struct cache *cache, const s
 uint64_t cache_delta_floor(const struct cache *cache);
 /* When anything of the cluster's stats last changed: nodes, states, sums, or what a node said of itself. */
 uint64_t cache_stats_revision(const struct cache *cache);
+/* When the broker link last went up or down. */
+uint64_t cache_link_revision(const struct cache *cache);
 size_t cache_item_count(const struct cache *cache, enum item_kind kind);
 struct history_budget cache_history(const struct cache *cache); /* what the histories take, and may take */
 const struct events *cache_events(const struct cache *cache);

@@ -78,6 +78,7 @@ struct slot {
 
 struct cache {
     uint64_t revision, floor;
+    uint64_t link_revision;  /* when the broker link last went up or down */
     uint64_t stats_revision; /* of the sums, or of any node's stats */
     int64_t retain_ms;
     struct link_evidence link;

@@ -45,6 +45,11 @@ static void note_part(struct cache *cache, struct entry *entry)
     cache->stats_revision = node->revision;
 }
 
+uint64_t cache_link_revision(const struct cache *cache)
+{
+    return cache->link_revision;
+}
+
 uint64_t cache_stats_revision(const struct cache *cache)
 {
     return cache->stats_revision;

@@ -180,11 +180,13 @@ static void node_has_the_fields_of_the_contract(void **state)
     const char *text = get(house, "/api/cluster/nodes", "");
     assert_string_equal(
         text,
-        "{\"timestamp\":\"2026-11-23T09:00:01.234Z\",\"count\":1,\"nodes\":[{\"name\":\"pi-a\",\"type\":"
+        "{\"timestamp\":\"2026-11-23T09:00:01.234Z\",\"broker_down_since\":null,\"count\":1,"
+        "\"nodes\":[{\"name\":\"pi-a\",\"type\":"
         "\"alpaca\","
         "\"url\":\"http://192.168.1.9:8080\",\"status\":\"online\",\"cause\":null,"
         "\"reason\":\"heartbeats every 10 s\",\"via\":\"mqtt\",\"last_seen\":\"2026-11-23T09:00:00.000Z\","
-        "\"age_s\":1.2,\"since\":\"2026-11-23T09:00:00.000Z\",\"captured_at\":null,\"discovered_by\":["
+        "\"age_s\":1.2,\"since\":\"2026-11-23T09:00:00.000Z\",\"captured_at\":null,"
+        "\"confirmed_at\":null,\"discovered_by\":["
         "\"mqtt\"],"
         "\"version\":\"0.1.0\",\"uptime_s\":77,\"latency_ms\":null,\"clock_skew_s\":0,"
         "\"labels\":{\"room\":\"k\\\"1\"},\"counts\":{\"readings\":0,\"observations\":null,\"memories\":null}"
@@ -192,6 +194,24 @@ static void node_has_the_fields_of_the_contract(void **state)
         "\"source\":{\"kind\":\"smollama\",\"node_name\":\"kitchen\",\"ok\":true,\"error\":null,\"since\":"
         "null,"
         "\"latency_ms\":0}}]}");
+}
+
+static void wrong_clock_of_a_node_makes_no_ages(void **state)
+{
+    struct house *house = *state;
+    struct world *w = &house->w;
+    struct node *node = world_node(w, "pi-a");
+    static const char body[] = "{\"readings\":[{\"full_id\":\"a:b\",\"value\":1}]}";
+    assert_int_equal(cache_add_manual(w->cache, "pi-a", "http://192.168.1.9:8080", w->now), 0);
+    cache_poll_started(w->cache, node, w->now);
+    assert_int_equal(cache_poll_body(w->cache, node, REPORT_READINGS, json_root(body, sizeof body - 1),
+                                     w->now.wall_ms + 3600000, 0, w->now, &w->fault),
+                     0);
+    w->now.mono_ms += 3000;
+    w->now.wall_ms += 3000;
+    const char *text = get(house, "/api/cluster/nodes", "");
+    assert_non_null(strstr(text, "\"captured_at\":\"2026-11-23T10:00:00.000Z\","
+                                 "\"confirmed_at\":\"2026-11-23T09:00:00.000Z\","));
 }
 
 static void items_are_the_nodes_bytes_behind_node_and_at(void **state)
@@ -662,6 +682,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         in_house(node_has_the_fields_of_the_contract),
+        in_house(wrong_clock_of_a_node_makes_no_ages),
         in_house(items_are_the_nodes_bytes_behind_node_and_at),
         in_house(readings_come_with_the_state_of_their_nodes),
         in_house(readings_are_filtered),

@@ -68,6 +68,13 @@ static bool has(const struct seen *seen, const char *key)
     return json_member(seen->root, key).data != NULL;
 }
 
+static void assert_down_since(const struct seen *seen, int64_t wall_ms)
+{
+    char text[TIMESTAMP_SIZE], quoted[TIMESTAMP_SIZE + 2];
+    snprintf(quoted, sizeof quoted, "\"%s\"", timestamp_format(wall_ms, text));
+    assert_member(*seen, "broker_down_since", quoted);
+}
+
 static size_t count(const struct seen *seen, const char *key)
 {
     return json_count(json_member(seen->root, key));
@@ -312,6 +319,29 @@ static void outage_concerns_every_filter(void **state)
     world_close(&w);
 }
 
+static void every_frame_tells_since_when_the_broker_is_away(void **state)
+{
+    (void)state;
+    struct world w;
+    furnish(&w);
+    struct seen seen = snapshot(&w, NULL);
+    assert_member(seen, "broker_down_since", "null");
+    drop(&seen);
+    uint64_t since = cache_revision(w.cache);
+    w.now.mono_ms += 1000;
+    w.now.wall_ms += 1000;
+    cache_link(w.cache, false, w.now);
+    seen = delta(&w, since, "nobody");
+    assert_down_since(&seen, w.now.wall_ms);
+    drop(&seen);
+    since = cache_revision(w.cache);
+    cache_link(w.cache, true, w.now);
+    seen = delta(&w, since, "nobody"); /* the return alone is news, too */
+    assert_member(seen, "broker_down_since", "null");
+    drop(&seen);
+    world_close(&w);
+}
+
 static void node_not_known_yet_appears_when_it_comes(void **state)
 {
     (void)state;
@@ -343,6 +373,7 @@ int main(void)
         cmocka_unit_test(node_that_came_back_needs_a_snapshot),
         cmocka_unit_test(filter_narrows_to_one_node),
         cmocka_unit_test(outage_concerns_every_filter),
+        cmocka_unit_test(every_frame_tells_since_when_the_broker_is_away),
         cmocka_unit_test(node_not_known_yet_appears_when_it_comes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
