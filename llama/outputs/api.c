@@ -174,15 +174,16 @@ void api_write_stats(struct buf *out, const struct cache *cache, uint64_t since,
 struct list_route {
     const char *path;
     api_render *render;
-    bool by_time; /* what it shows depends on the clock when hours= is given */
+    const char *by_time; /* what it shows depends on the clock when this is given; NULL = never */
 };
 static const struct list_route lists[] = {
-    {ROOT "nodes", api_render_nodes, false},
-    {ROOT "readings", api_render_readings, false},
-    {ROOT "observations", api_render_observations, true},
-    {ROOT "memories", api_render_memories, false},
-    {ROOT "stats", api_render_stats, false},
-    {ROOT "events", api_render_events, false},
+    {ROOT "nodes", api_render_nodes, NULL},
+    {ROOT "readings", api_render_readings, NULL},
+    {ROOT "observations", api_render_observations, "hours"},
+    {ROOT "memories", api_render_memories, NULL},
+    {ROOT "stats", api_render_stats, NULL},
+    {ROOT "events", api_render_events, NULL},
+    {ROOT "history", api_render_history, "node"},
 };
 
 /* Renders the list, or answers the fault. The body, with a reference for the caller, or NULL when answered.
@@ -209,7 +210,7 @@ static void answer_list(struct api *api, const struct list_route *route, const s
 {
     uint64_t revision = cache_revision(api->cache);
     char etag[sizeof response->etag] = "";
-    if (!route->by_time || !query_find(query, "hours")) {
+    if (!route->by_time || !query_find(query, route->by_time)) {
         make_etag(api, key, etag);
     }
     /* an ETag of ours proves that the same question was answered at this revision */

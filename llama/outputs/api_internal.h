@@ -40,7 +40,7 @@ struct call {
 /* Writes a whole body. 0, or an HTTP status with *ret_fault filled. */
 typedef int api_render(const struct call *call, struct buf *out, struct api_fault *ret_fault);
 api_render api_render_nodes, api_render_readings, api_render_observations, api_render_memories,
-    api_render_stats, api_render_events;
+    api_render_stats, api_render_events, api_render_history;
 void api_render_health(const struct api *api, struct now now, struct buf *out);
 void api_render_node(const struct node *node, struct now now, struct buf *out);
 

@@ -204,6 +204,14 @@ void api_render_node(const struct node *node, struct now now, struct buf *out)
     buf_char(out, '}');
 }
 
+static void write_history(struct buf *out, struct history_budget used)
+{
+    open_member(out, "history");
+    write_number(out, "readings", (int64_t)used.count);
+    write_number(out, "bytes", (int64_t)used.bytes);
+    buf_char(out, '}');
+}
+
 static void write_limits(struct buf *out)
 {
     static const struct {
@@ -221,6 +229,10 @@ static void write_limits(struct buf *out)
         {"heartbeat_bytes", HEARTBEAT_MAX},
         {"parked_bytes", LIMIT_PARKED},
         {"tombstones", LIMIT_TOMBSTONES},
+        {"history_minutes", HISTORY_SPAN_MS / 60000},
+        {"history_points", HISTORY_POINTS},
+        {"history_bytes_per_reading", HISTORY_BYTES},
+        {"history_bytes", LIMIT_HISTORY},
         {"sightings_per_node", LIMIT_SIGHTINGS},
         {"json_depth", JSON_MAX_DEPTH},
         {"events", EVENTS_MAX},
@@ -257,6 +269,7 @@ void api_render_health(const struct api *api, struct now now, struct buf *out)
     }
     buf_char(out, '}');
     write_rejects(out, cache_rejects(api->cache), true);
+    write_history(out, cache_history(api->cache));
     write_limits(out);
     if (api->actions.health) {
         api->actions.health(api->actions.user, out);
