@@ -20,11 +20,11 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#define TICK_MS         250
-#define KEEPALIVE_S     30
-#define OWN_START_MS    150  /* what the broker that llamad runs needs until it listens */
-#define OWN_BACKOFF_MS  200  /* between tries to reach the broker that llamad runs itself, */
-#define OWN_BACKOFF_MAX 5000 /* and the longest of them */
+#define TICK_MS        250
+#define KEEPALIVE_S    30
+#define OWN_START_MS   150  /* what the broker that llamad runs needs until it listens */
+#define OWN_BACKOFF_MS 200  /* between tries to reach the broker that llamad runs itself */
+#define BACKOFF_MAX_MS 5000 /* the longest wait for any broker: there is one llamad, and all wait for it */
 /* Shutdown, 2 s in all: goodbyes to broker and browsers, then the child. */
 #define GOODBYE_MS     800
 #define BROKER_STOP_MS 800
@@ -314,7 +314,7 @@ static int start_ingest(struct app *app)
         .tls_key = app->config.mqtt.tls_key,
         .keepalive_s = KEEPALIVE_S,
         .min_backoff_ms = app->config.broker.run ? OWN_BACKOFF_MS : 0,
-        .max_backoff_ms = app->config.broker.run ? OWN_BACKOFF_MAX : 0,
+        .max_backoff_ms = BACKOFF_MAX_MS,
     };
     const struct ingest_callbacks callbacks = {.changed = changed, .url_allowed = url_allowed, .user = app};
     const char *error = "";
