@@ -8,6 +8,7 @@
 #define MINUTES_DEFAULT 60
 #define MINUTES_MAX     1440
 #define MINUTES_KEPT    (HISTORY_SPAN_MS / 60000)
+#define OFFSET_SLACK_MS 20
 
 static int bad(struct api_fault *fault, const char *message)
 {
@@ -51,13 +52,24 @@ static void write_value(struct buf *out, float value)
     buf_str(out, text);
 }
 
-static void write_points(struct buf *out, const struct item *item, int64_t minutes, struct now now)
+/* From monotonic to wall-clock time. The two clocks tick apart by a millisecond now and then: a point that
+ * was answered before is not to move by that. */
+static int64_t offset_of(struct api *api, struct now now)
 {
+    int64_t offset_ms = now.wall_ms - now.mono_ms, moved_ms = offset_ms - api->history_offset_ms;
+    if (moved_ms > OFFSET_SLACK_MS || moved_ms < -OFFSET_SLACK_MS) {
+        api->history_offset_ms = offset_ms;
+    }
+    return api->history_offset_ms;
+}
+
+static void write_points(struct buf *out, const struct call *call, const struct item *item, int64_t minutes)
+{
+    int64_t offset_ms = offset_of(call->api, call->now);
     struct history_point points[HISTORY_POINTS];
-    size_t count = history_read(item->history, now.mono_ms - minutes * 60000, points);
+    size_t count = history_read(item->history, call->now.mono_ms - minutes * 60000, points);
     for (size_t i = 0; i < count; i++) {
-        /* not clock_wall_of: a monotonic 0 is a time here */
-        buf_printf(out, i ? ",[%lld," : "[%lld,", (long long)(now.wall_ms - (now.mono_ms - points[i].at_ms)));
+        buf_printf(out, i ? ",[%lld," : "[%lld,", (long long)(points[i].at_ms + offset_ms));
         write_value(out, points[i].value);
         buf_char(out, ']');
     }
@@ -82,7 +94,7 @@ int api_render_history(const struct call *call, struct buf *out, struct api_faul
     buf_str(out, ",\"unit\":");
     buf_append(out, unit.data ? unit.data : "null", unit.data ? unit.len : 4);
     buf_printf(out, ",\"minutes\":%llu,\"points\":[", (unsigned long long)minutes);
-    write_points(out, item, (int64_t)minutes, call->now);
+    write_points(out, call, item, (int64_t)minutes);
     buf_str(out, "]}");
     return 0;
 }

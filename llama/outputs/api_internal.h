@@ -15,6 +15,7 @@ struct api {
     struct api_actions actions;
     int64_t started_mono_ms;
     struct store store;
+    int64_t history_offset_ms; /* wall minus monotonic, as histories show it */
 };
 
 struct api_fault {

@@ -103,6 +103,18 @@ static void points_follow_our_clock(void **state)
     check(house, "node=pi+b&source=a:b+c", 200, "\"points\":[[1795428000000,1]]");
 }
 
+static void points_do_not_tremble(void **state)
+{
+    struct house *house = *state;
+    say(house, "1");
+    say(house, "2");
+    for (int i = 0; i > -3; i--) {
+        house->w.now.mono_ms += 2000;
+        house->w.now.wall_ms += 2000 + i; /* the clocks' milliseconds end at different moments */
+        check(house, "node=pi+b&source=a:b+c", 200, "\"points\":[[1795424400000,1],[1795424405000,2]]");
+    }
+}
+
 static void answer_is_no_older_than_a_second(void **state)
 {
     struct house *house = *state;
@@ -185,6 +197,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         test(answer_has_its_shape),
         test(points_follow_our_clock),
+        test(points_do_not_tremble),
         test(answer_is_no_older_than_a_second),
         test(numbers_are_short_and_gaps_null),
         test(minutes_narrow),
