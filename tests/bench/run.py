@@ -14,12 +14,14 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from pathlib import Path
 
 from tests.support.fake_agent import FakeAgent
 from tests.support.mqtt_client import MqttClient
 from tests.support.processes import BUILD_DIR, Agent, Llamad, Mosquitto, Process, free_port, listening
 from tests.support.smollama_node import SmollamaNode
+from tests.support.tls import Authority
 from tests.support.waiting import wait_until
 
 RUNS = int(os.environ.get("BENCH_RUNS", "5"))
@@ -208,26 +210,35 @@ def api(bench: Bench) -> None:
 
 def agent_memory(bench: Bench) -> None:
     print("\nResident memory of the agent, after 15 s beside a busy node")
-    ours, theirs = [], []
+    ours, with_tls, theirs = [], [], []
     for _ in range(RUNS):
         broker = bench.start(Mosquitto(bench.fresh()))
+        authority = Authority(bench.fresh())
+        cert, key = authority.server()
+        tls_port = free_port()
+        bench.start(Mosquitto(bench.fresh(), lines=[f"listener {tls_port} 127.0.0.1", f"certfile {cert}", f"keyfile {key}"]))
         with SmollamaNode("kitchen", "bench") as node:
             agent = bench.start(Agent(bench.fresh(), broker.port, "bench", node.url))
+            tls_agent = bench.start(Agent(bench.fresh(), tls_port, "bench", node.url,
+                                          config={"mqtt": {"tls": {"ca": str(authority.cert)}}}))
             port = free_port()
             exporter = bench.start(Process("node-exporter", ["/usr/bin/prometheus-node-exporter",
                                                              f"--web.listen-address=127.0.0.1:{port}"], bench.fresh()))
-            exporter.expected_exit = 143
             wait_until(lambda: listening(port), 10, "node-exporter listens")
             end = time.monotonic() + 15
             while time.monotonic() < end:  # what Prometheus would do
-                subprocess.run(["curl", "-sS", "-o", "/dev/null", f"http://127.0.0.1:{port}/metrics"], check=False)
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+                    answer.read()
                 time.sleep(1)
+            assert "connected to" in tls_agent.log, tls_agent.log
             ours.append(agent.rss_kib() / 1024)
+            with_tls.append(tls_agent.rss_kib() / 1024)
             theirs.append(exporter.rss_kib() / 1024)
             exporter.kill()
             bench.stop()
     bench.results.line("prometheus-node-exporter", theirs, "MB")
     bench.results.goal("alpaca-agent, without TLS", ours, at_most=6, unit="MB")
+    bench.results.goal("alpaca-agent, with TLS to the broker", with_tls, at_most=12, unit="MB")
     bench.results.goal("alpaca-agent / node-exporter", [a / b for a, b in zip(ours, theirs)], at_most=1 / 3)
 
 
