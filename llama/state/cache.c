@@ -106,6 +106,31 @@ static bool was_gone_before(const struct cache *cache, const struct entry *entry
            node->last_seen_mono_ms < cache->link.started_ms - verdict_gone_after_ms(&node->evidence);
 }
 
+/* The first verdict that says something is compared with what was last told before llamad started. */
+static void recall_base(struct cache *cache, struct entry *entry)
+{
+    const struct event *last = events_restored_of(cache->events, entry->node.name);
+    if (last) {
+        entry->base = (struct verdict){.state = last->to, .cause = last->cause};
+        entry->base_wall_ms = last->at_wall_ms;
+        entry->has_base = entry->base_kept = true;
+    }
+}
+
+/* The node was gone already when llamad started. That is news only if another state was told last, and only
+ * when it is sure: at first the node is merely late. */
+static bool is_old_news(struct entry *entry, struct verdict told, struct verdict to)
+{
+    if (!entry->base_kept) {
+        return true;
+    }
+    if (to.state == STATE_STALE) {
+        entry->base = told;
+        return true;
+    }
+    return told.state == STATE_UNREACHABLE;
+}
+
 /* Moves into and out of broker_down and starting are no events: what counts is the state before and after. */
 static void add_event(struct cache *cache, struct entry *entry, struct now now)
 {
@@ -114,14 +139,22 @@ static void add_event(struct cache *cache, struct entry *entry, struct now now)
     if (to.cause == CAUSE_BROKER_DOWN || to.cause == CAUSE_STARTING) {
         return;
     }
+    if (!entry->has_base) {
+        recall_base(cache, entry);
+    }
     struct verdict from = entry->base;
     bool first = !entry->has_base;
     entry->base = to;
     entry->has_base = true;
+    if (entry->base_kept && same_state(from, to)) {
+        entry->node.since_wall_ms = entry->base_wall_ms; /* it has been so all along */
+    }
     bool gone = to.state == STATE_STALE || to.state == STATE_UNREACHABLE;
-    if (first || same_state(from, to) || (gone && was_gone_before(cache, entry))) {
+    if (first || same_state(from, to) ||
+        (gone && was_gone_before(cache, entry) && is_old_news(entry, from, to))) {
         return;
     }
+    entry->base_kept = false;
     struct event event = {.revision = ++cache->revision,
                           .at_wall_ms = now.wall_ms,
                           .from = from.state,

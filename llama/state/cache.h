@@ -191,6 +191,31 @@ void cache_destroy(struct cache *cache);
 /* How long a node that is not manual may stay unheard before cache_tick forgets it; > 0. */
 void cache_set_retain(struct cache *cache, int64_t retain_ms);
 
+/* ---- what was kept over a restart; before any source writes, and after the manual nodes ---- */
+/* As events_restore. */
+int cache_restore_event(struct cache *cache, const struct event *event);
+struct kept_node {
+    unsigned found; /* FOUND_…: manual ones are known by their configuration only */
+    enum node_type type;
+    bool agent;                /* an agent spoke for it */
+    bool answered;             /* it answered to a poll */
+    uint32_t edge_interval_ms; /* usual distance of its edge messages; 0 = it sent none */
+    int32_t utc_offset_s;      /* TIMESTAMP_OFFSET_UNKNOWN */
+    int64_t seen_wall_ms;      /* TIMESTAMP_NONE */
+    const char *mdns_url;      /* where mDNS saw it last; "" */
+    bool mdns_allowed;         /* may that be polled as far as its text tells? */
+};
+/* Brings a node back, and when it was last seen; never that it lives. NULL: nobody but a configuration that
+ * no longer names it told of it, or it can't be (*ret_fault as cache_add). */
+struct node *cache_restore_node(struct cache *cache, const char *name, size_t len,
+                                const struct kept_node *kept, struct now now, struct fault *ret_fault);
+/* A body of a node that was brought back, checked JSON, polled or (readings only) of its edge messages.
+ * captured_wall_ms is the node's clock, received_wall_ms ours. 0, -EINVAL (no such origin), -EALREADY (one
+ * stands), -EBADMSG, -ENOMEM. */
+int cache_restore_body(struct cache *cache, struct node *node, enum report_kind kind, enum origin origin,
+                       struct json_slice body, int64_t captured_wall_ms, int64_t received_wall_ms,
+                       struct now now, struct fault *ret_fault);
+
 /* ---- sources write ---- */
 /* Finds by name, then by alias. NULL if unknown. */
 struct node *cache_find(struct cache *cache, const char *name, size_t len);
@@ -284,6 +309,8 @@ void cache_tick(struct cache *cache, struct now now);
 uint64_t cache_revision(const struct cache *cache);
 const struct node *cache_first_node(const struct cache *cache); /* then ->next: by name */
 size_t cache_node_count(const struct cache *cache);
+/* Those whose readings come from the master's last body; NULL begins and ends. */
+const struct node *cache_next_export(const struct node *master, const struct node *after);
 const struct node *cache_get(const struct cache *cache, const char *name, size_t len); /* as cache_find */
 const struct item *cache_find_item(const struct cache *cache, const struct node *node, enum item_kind kind,
                                    const char *id, size_t id_len);

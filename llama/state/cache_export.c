@@ -254,12 +254,14 @@ static void note_message(struct pass *pass, struct group *group)
     struct entry *entry = group->entry;
     const struct source *source = pass->source;
     if (group->newest_ms == TIMESTAMP_NONE || source->captured_wall_ms == TIMESTAMP_NONE ||
-        group->newest_ms == entry->message_wall_ms) {
+        source->captured_mono_ms == 0 ||
+        (group->newest_ms == entry->message_wall_ms && (source->kept || !entry->node.evidence.edge.kept))) {
         return;
     }
     int64_t age_ms = source->captured_wall_ms - group->newest_ms;
     int64_t mono_ms = source->captured_mono_ms - (age_ms > 0 ? age_ms : 0);
     cache_edge_heard(entry, group->newest_ms, mono_ms);
+    entry->node.evidence.edge.kept = source->kept;
     cache_seen(entry, mono_ms, pass->now);
 }
 
@@ -310,6 +312,16 @@ void export_finish(struct pass *pass)
             lapse(pass->cache, entry);
         }
     }
+}
+
+const struct node *cache_next_export(const struct node *master, const struct node *after)
+{
+    const struct entry *entry = after ? ((const struct entry *)(const void *)after)->next_export
+                                      : ((const struct entry *)(const void *)master)->exports;
+    while (entry && has_lapsed(entry)) {
+        entry = entry->next_export;
+    }
+    return entry ? &entry->node : NULL;
 }
 
 void export_drop_all(struct cache *cache, struct entry *master)

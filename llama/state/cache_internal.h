@@ -9,6 +9,7 @@
  * cache_report.c   reports, stats, and what is deleted
  * cache_poll.c     polls and edge messages
  * cache_sightings.c  where mDNS sees them
+ * cache_kept.c     what was kept over a restart
  * cache_alias.c    manual nodes that call themselves something else
  * cache_items.c    body → items, cache_export.c those a master re-exports, item.c a single one
  */
@@ -50,9 +51,11 @@ struct entry {
     struct name_link name_link, alias_link;
     char *manual_url, *announced_url, *mdns_url; /* owned; NULL = none */
     bool announced_allowed, mdns_allowed;
-    bool cleared;  /* retained messages were deleted: nothing may be left */
-    bool has_base; /* `base` holds the verdict that the next event starts from */
+    bool cleared;   /* retained messages were deleted: nothing may be left */
+    bool has_base;  /* `base` holds the verdict that the next event starts from, */
+    bool base_kept; /* which an event of an earlier run told, at base_wall_ms */
     struct verdict base;
+    int64_t base_wall_ms;
     int32_t body_offset_s[ITEM_KINDS]; /* the UTC offset that the items' times were read with */
     int64_t message_wall_ms;           /* edge: the time of the newest message; TIMESTAMP_NONE */
     struct {                           /* its part of the cluster's sums, as of its last revision */
@@ -191,6 +194,7 @@ struct source {
     int64_t captured_wall_ms; /* by the node's clock */
     int64_t captured_mono_ms;
     int32_t utc_offset_s; /* of naive times; TIMESTAMP_OFFSET_UNKNOWN */
+    bool kept;            /* since before llamad started: it proves nobody alive */
 };
 /* Replaces the node's snapshot of that kind: items or stats. Session and seq are the caller's. 0, -EBADMSG,
  * -ENOMEM. */

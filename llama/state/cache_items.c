@@ -267,7 +267,8 @@ static int64_t sample_time(const struct pass *pass, const struct item *item)
 static void note_sample(struct pass *pass, struct item *item, int64_t at_before_ms, bool changed)
 {
     bool moved = changed || item->at_ms != at_before_ms || item->at_ms == TIMESTAMP_NONE;
-    if (pass->kind == ITEM_READING && moved) {
+    bool dated = pass->source->captured_mono_ms != 0; /* else kept, and nobody knows for how long */
+    if (pass->kind == ITEM_READING && moved && dated) {
         history_add(&item->history, &pass->cache->history, sample_time(pass, item), item->number,
                     pass->now.mono_ms);
     }

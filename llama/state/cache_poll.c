@@ -128,13 +128,14 @@ void cache_edge_heard(struct entry *entry, int64_t message_wall_ms, int64_t mono
     if (mono_ms == 0) {
         mono_ms = -1; /* 0 means never */
     }
-    if (e->edge.ever && mono_ms > e->edge.message_ms) {
+    if (e->edge.ever && !e->edge.kept && mono_ms > e->edge.message_ms) {
         e->edge.interval_ms = learn_interval(e->edge.interval_ms, mono_ms - e->edge.message_ms);
     }
     if (!e->edge.ever || mono_ms > e->edge.message_ms) {
         e->edge.message_ms = mono_ms;
     }
     e->edge.ever = true;
+    e->edge.kept = false;
     entry->message_wall_ms = message_wall_ms;
 }
 

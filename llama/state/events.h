@@ -3,6 +3,8 @@
  *
  * Moves into and out of broker_down and starting are no events: an outage of the broker is one, of nobody.
  * Nor is it one that a node is gone which was so before llamad started.
+ *
+ * Those of earlier runs may be put back at the start: ids then go on from theirs.
  */
 #ifndef EVENTS_H
 #define EVENTS_H
@@ -27,6 +29,11 @@ struct events *events_create(void); /* NULL without memory */
 void events_destroy(struct events *events);
 /* Copies; id is given here and returned. 0 when memory ran out. */
 uint64_t events_add(struct events *events, const struct event *event);
+/* Puts one of an earlier run back, oldest first, before any is added: id and at_wall_ms are its own. 0,
+ * -EINVAL when it does not follow the last one by id, -ENOMEM. */
+int events_restore(struct events *events, const struct event *event);
+/* The node's last event, if that was put back; NULL else. Borrowed until the next events_add. */
+const struct event *events_restored_of(const struct events *events, const char *node);
 /* Newest first: NULL begins; NULL ends. Borrowed until the next events_add. */
 const struct event *events_older(const struct events *events, const struct event *than);
 uint64_t events_last_id(const struct events *events); /* 0 = none yet */

@@ -260,14 +260,14 @@ static struct verdict of_agent(const struct evidence *e, const struct link_evide
 /* Row 5. */
 static struct verdict of_edge(const struct evidence *e, const struct link_evidence *link, int64_t now_ms)
 {
-    struct lateness l = lateness_of(e->edge.message_ms, 0, 3 * edge_ms(e), link, now_ms);
+    struct lateness l = lateness_of(e->edge.kept ? 0 : e->edge.message_ms, 0, 3 * edge_ms(e), link, now_ms);
     if (l.fresh) {
         return verdict(STATE_ONLINE, CAUSE_NONE, VIA_EDGE);
     }
     /* What a master re-exports tells its own time: there, a first look is enough. */
     bool outage = link->down_ms != 0 && link->down_ms < link->up_ms;
-    if (l.grace && outage) {
-        return unproven(e->edge.message_ms, link);
+    if (l.grace && (outage || e->edge.kept)) {
+        return unproven(e->edge.kept ? 0 : e->edge.message_ms, link);
     }
     if (l.late_ms > 6 * edge_ms(e)) {
         return verdict(STATE_UNREACHABLE, CAUSE_NO_MESSAGE, VIA_NONE);

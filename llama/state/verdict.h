@@ -91,6 +91,7 @@ struct evidence {
         bool ever;
         uint32_t interval_ms; /* usual distance between messages; 0 = not known yet (30 s is assumed) */
         int64_t message_ms;   /* of the newest; may be negative: before this machine's clock began */
+        bool kept;            /* heard before llamad started, and not since: proves nothing */
     } edge;
     bool frozen, clock_skewed; /* set by their detectors */
     char detail[96];           /* for frozen, clock_skew, duplicate_name: what completes the sentence */
