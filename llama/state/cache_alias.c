@@ -76,12 +76,21 @@ static bool is_better(const struct snapshot *a, const struct snapshot *b)
     return a->origin != b->origin ? a->origin > b->origin : a->captured_mono_ms > b->captured_mono_ms;
 }
 
+/* Was it polled on nobody's word but that of mDNS? */
+static bool polled_by_mdns(const struct node *node)
+{
+    return node->mdns_url[0] && !node->evidence.agent.ever;
+}
+
 static void move_content(struct cache *cache, struct entry *from, struct entry *to)
 {
     for (int kind = 0; kind < REPORT_KINDS; kind++) {
         struct snapshot *theirs = &from->node.snapshots[kind], *ours = &to->node.snapshots[kind];
         if (theirs->origin == ORIGIN_NONE || !is_better(theirs, ours)) {
             continue;
+        }
+        if (theirs->origin == ORIGIN_POLL && polled_by_mdns(&from->node)) {
+            continue; /* a manual node takes nothing from there */
         }
         *ours = *theirs;
         if (kind == REPORT_STATS) {
@@ -123,7 +132,7 @@ static void merge(struct cache *cache, struct entry *from, struct entry *to, str
     move_content(cache, from, to);
     move_exports(from, to);
     sightings_move(from, to);
-    if (x->last_seen_wall_ms != TIMESTAMP_NONE) {
+    if (x->last_seen_wall_ms != TIMESTAMP_NONE && !polled_by_mdns(x)) {
         cache_seen(to, x->last_seen_mono_ms, now);
     }
     for (int reason = 0; reason < REJECT_REASONS; reason++) {

@@ -147,6 +147,22 @@ static void alias_of_a_manual_node_is_that_node(void **state)
     world_close(&w);
 }
 
+static void merged_into_a_manual_node_it_brings_no_data(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open_live(&w);
+    see(&w, "kitchen", URL_A);
+    world_poll_body(&w, "kitchen", REPORT_STATS, STATS);
+    assert_non_null(get(&w, "kitchen")->stats);
+    cache_add_manual(w.cache, "my-kitchen", "http://10.0.0.1:8080", w.now);
+    world_poll(&w, "my-kitchen", PROBE_UNUSABLE, NULL, "kitchen");
+    assert_int_equal(cache_node_count(w.cache), 1);
+    assert_null(get(&w, "my-kitchen")->stats);
+    assert_non_null(get(&w, "my-kitchen")->sightings);
+    world_close(&w);
+}
+
 static void newcomer_takes_no_name_away(void **state)
 {
     (void)state;
@@ -271,6 +287,7 @@ int main(void)
         cmocka_unit_test(first_word_of_an_agent_ends_polling_by_mdns),
         cmocka_unit_test(edge_node_is_polled_where_mdns_sees_it),
         cmocka_unit_test(alias_of_a_manual_node_is_that_node),
+        cmocka_unit_test(merged_into_a_manual_node_it_brings_no_data),
         cmocka_unit_test(newcomer_takes_no_name_away),
         cmocka_unit_test(failing_address_gives_way_to_the_other),
         cmocka_unit_test(goodbye_leaves_who_ever_answered),
