@@ -16,6 +16,7 @@ struct mdns_service {
     bool proven;                  /* it answered in the name of `node` */
     bool unproven_counted;        /* nothing but its name tells of `node` */
     bool forgotten;               /* its node was: only an answer brings it back */
+    bool hurried;                 /* asked again sooner than usual */
     char node[NODE_NAME_MAX + 1]; /* whose sighting the cache holds; "" = none */
     int64_t checked_ms;           /* 0 = not since the address is known */
 };
@@ -240,11 +241,11 @@ static int64_t check_due_ms(struct mdns_services *services, struct mdns_service 
         return 1; /* at once */
     }
     if (!service->node[0]) {
-        return service->checked_ms + MDNS_RECHECK_MS;
+        return service->checked_ms + (service->hurried ? MDNS_HURRY_MS : MDNS_RECHECK_MS);
     }
     const struct node *node = cache_find(services->cache, service->node, strlen(service->node));
     if (!node) { /* forgotten */
-        service->forgotten = true;
+        service->forgotten = service->hurried = true;
         service->node[0] = '\0';
         service->proven = false;
         set_unproven(services, service, false);
@@ -287,7 +288,7 @@ bool mdns_services_checked(struct mdns_services *services, uint64_t id, const ch
     if (!service || !service->checking) {
         return false;
     }
-    service->checking = false;
+    service->checking = service->hurried = false;
     services->stats.checking--;
     service->checked_ms = now.mono_ms;
     if (node_name[0]) {
