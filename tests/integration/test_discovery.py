@@ -1,0 +1,489 @@
+"""Nodes found by multicast DNS: real packets between two machines on a wire that each test makes for itself."""
+
+from __future__ import annotations
+
+import socket
+import time
+
+import pytest
+
+from tests.support import mdns_responder as mdns
+from tests.support.fake_agent import stats_body
+from tests.support.mdns_responder import MdnsResponder, Service
+from tests.support.netns import HERE, THERE, Lan, why_impossible
+from tests.support.processes import SANITIZER
+from tests.support.smollama_node import respond_body
+from tests.support.waiting import hold, stretched, wait_until
+
+IMPOSSIBLE = why_impossible()
+pytestmark = pytest.mark.skipif(IMPOSSIBLE is not None, reason=str(IMPOSSIBLE))
+SHOWN_S = 5
+
+
+class Net:
+    """llamad and its broker `here`, nodes and responders `there`."""
+
+    def __init__(self, lan: Lan, stack):
+        self.lan, self.stack = lan, stack
+        self.closers: list = []
+
+    def llamad(self, discovery: dict | None = None, **cluster: object):
+        settings = {"discovery_method": "mdns", "poll_allow": ["10.77.0.0/24"], "aggregation_interval": 1, **cluster}
+        config = {"cluster": settings, **({"discovery": discovery} if discovery else {})}
+        return self.stack.llamad(config)
+
+    def node(self, address: str = THERE[0], name: str | None = None, fixture: str = "kitchen", start: bool = True):
+        node = self.stack.node(fixture, name, host=address, port=8080, start=False)
+        return self.start(node) if start else node
+
+    def start(self, node):
+        return self.lan.there.run(node.start)
+
+    def responder(self, address: str = THERE[0]) -> MdnsResponder:
+        place = self.lan.here if address == HERE else self.lan.there
+        responder = place.run(MdnsResponder(address).start)
+        self.closers.append(responder.stop)
+        return responder
+
+    def announce(self, instance: str, address: str = THERE[0], source: str | None = None, **options: object):
+        responder = self.responder(source or address)
+        responder.serve(Service(instance, address, **options))
+        return responder
+
+
+@pytest.fixture
+def lan():
+    with Lan() as made:
+        yield made
+
+
+@pytest.fixture
+def net(lan, stack):
+    made = Net(lan, stack)
+    yield made
+    for closer in made.closers:
+        closer()
+
+
+def sightings(llamad, name: str) -> list[dict]:
+    return llamad.node(name)["evidence"]["sightings"]
+
+
+def browsing(llamad, responder: MdnsResponder) -> None:
+    wait_until(responder.queries, SHOWN_S, "llamad asks")
+    assert llamad.health()["discovery"]["running"]
+
+
+# --- finding ---
+
+@pytest.mark.parametrize("first", ["llamad", "node"])
+def test_new_node_is_shown_and_polled(net, first):
+    node = net.node()
+    responder = net.responder()
+    if first == "node":
+        responder.serve(Service("kitchen", THERE[0], node_type="llama"))
+    llamad = net.llamad()
+    if first == "llamad":
+        browsing(llamad, responder)
+        responder.serve(Service("kitchen", THERE[0], node_type="llama"))
+    shown = llamad.wait_node("kitchen", "online", via="http", timeout=SHOWN_S)
+    assert shown["discovered_by"] == ["mdns"] and shown["url"] == node.url and shown["type"] == "llama"
+    assert [(s["url"], s["instance"], s["used"], s["allowed"]) for s in sightings(llamad, "kitchen")] == \
+        [(node.url, "kitchen", True, True)]
+    readings = llamad.get("/api/cluster/readings", node="kitchen")["readings"]
+    assert readings and all(r["node"] == "kitchen" for r in readings)
+
+
+@pytest.mark.parametrize("record", ["127.0.1.1", "0.0.0.0", "169.254.7.7"])
+def test_useless_address_record_gives_way_to_where_packets_come_from(net, record):
+    node = net.node(THERE[1])
+    llamad = net.llamad()
+    net.announce("kitchen", record, source=THERE[1])
+    shown = llamad.wait_node("kitchen", "online", timeout=SHOWN_S)
+    assert shown["url"] == node.url
+
+
+@pytest.mark.parametrize("name", ["pi.kitchen.2", "living room", "Küche ☕", "a\\b", "50% (old)"])
+def test_names_are_decoded(net, name):
+    net.node(name=name)
+    net.announce(name)
+    llamad = net.llamad()
+    assert llamad.wait_node(name, "online", timeout=SHOWN_S)["discovered_by"] == ["mdns"]
+    assert list(llamad.nodes()) == [name]
+
+
+def test_doubles_are_one_node(net):
+    net.node()
+    responder = net.announce("kitchen")
+    responder.serve(Service("kitchen-2", THERE[0]))
+    llamad = net.llamad()
+    llamad.wait_node("kitchen", "online", timeout=SHOWN_S)
+    wait_until(lambda: len(sightings(llamad, "kitchen")) == 2, SHOWN_S, "both sightings are the node's")
+    hold(lambda: list(llamad.nodes()) == ["kitchen"], 1.5, "there is no kitchen-2")
+
+
+def test_double_alone_is_the_node_that_answers(net):
+    net.node()
+    net.announce("kitchen-2")
+    llamad = net.llamad()
+    llamad.wait_node("kitchen", "online", timeout=SHOWN_S)
+    assert list(llamad.nodes()) == ["kitchen"] and llamad.reject_count("wrong_node") == 0
+
+
+def test_announced_port_without_dashboard_is_never_online(net):
+    net.announce("kitchen")
+    llamad = net.llamad()
+    llamad.wait_node("kitchen", "unreachable", "never_seen", timeout=SHOWN_S)
+    hold(lambda: llamad.nodes()["kitchen"]["status"] != "online", 2, "nothing answers")
+    shown = llamad.nodes()["kitchen"]
+    assert shown["last_seen"] is None and "refused" in shown["reason"]
+
+
+def test_dashboard_that_starts_late_is_found(net):
+    net.announce("kitchen")
+    llamad = net.llamad()
+    llamad.wait_node("kitchen", "unreachable", "never_seen", timeout=SHOWN_S)
+    net.node()
+    llamad.wait_node("kitchen", "online", timeout=SHOWN_S)
+
+
+def test_late_dashboard_of_a_double(net):
+    net.announce("kitchen-2")
+    llamad = net.llamad()
+    llamad.wait_node("kitchen-2", "unreachable", "never_seen", timeout=SHOWN_S)
+    net.node()
+    llamad.wait_node("kitchen", "online", timeout=20)
+    assert list(llamad.nodes()) == ["kitchen"]
+
+
+@pytest.mark.parametrize("behaviour", ["hang", "drip", "garbage", "endless", "error500", "close"])
+def test_whatever_answers_it_is_shown_in_time_and_not_online(net, behaviour):
+    node = net.node(start=False)
+    node.behave("*", behaviour)
+    net.start(node)
+    responder = net.responder()
+    llamad = net.llamad(request_timeout=10)
+    browsing(llamad, responder)
+    began = time.monotonic()
+    responder.serve(Service("kitchen", THERE[0]))
+    wait_until(lambda: "kitchen" in llamad.nodes(), SHOWN_S, "shown")
+    assert time.monotonic() - began < stretched(SHOWN_S)
+    hold(lambda: llamad.nodes()["kitchen"]["status"] != "online", 2, "nothing usable was said")
+
+
+def test_another_service_type(net):
+    net.node()
+    kind = ("_alpacas", "_tcp", "local")
+    net.announce("kitchen", kind=kind)
+    net.announce("other", THERE[1])
+    llamad = net.llamad(discovery={"service_type": "_alpacas._tcp"})
+    llamad.wait_node("kitchen", "online", timeout=SHOWN_S)
+    hold(lambda: list(llamad.nodes()) == ["kitchen"], 1, "only that type")
+
+
+def test_manual_method_does_not_look(net):
+    responder = net.announce("kitchen")
+    llamad = net.llamad(discovery_method="manual")
+    hold(lambda: not responder.heard and not llamad.nodes(), 3, "no query, no node")
+    assert llamad.health()["discovery"] is None
+
+
+# --- going ---
+
+def test_goodbye_of_a_node_that_answered(net):
+    node = net.node()
+    responder = net.announce("kitchen")
+    llamad = net.llamad()
+    llamad.wait_node("kitchen", "online", timeout=SHOWN_S)
+    readings = llamad.get("/api/cluster/readings", node="kitchen")["readings"]
+    node.refuse()
+    responder.withdraw("kitchen")
+    wait_until(lambda: not sightings(llamad, "kitchen"), SHOWN_S, "the sighting is gone")
+    lost = llamad.wait_node("kitchen", "unreachable", "no_answer", timeout=SHOWN_S)
+    assert "refused" in lost["reason"]
+    assert llamad.get("/api/cluster/readings", node="kitchen")["readings"] == readings, "last values stay"
+    net.start(node)
+    responder.serve(Service("kitchen", THERE[0]))
+    llamad.wait_node("kitchen", "online", timeout=SHOWN_S)
+
+
+def test_goodbye_of_a_name_that_never_answered(net):
+    responder = net.announce("kitchen")
+    llamad = net.llamad()
+    llamad.wait_node("kitchen", timeout=SHOWN_S)
+    responder.withdraw("kitchen")
+    wait_until(lambda: not llamad.nodes(), SHOWN_S, "the name is gone")
+
+
+def test_machine_without_power_stays_and_is_unreachable(net):
+    node = net.node()
+    responder = net.announce("kitchen")
+    llamad = net.llamad()
+    llamad.wait_node("kitchen", "online", timeout=SHOWN_S)
+    node.refuse()
+    responder.answering = False
+    llamad.wait_node("kitchen", "unreachable", "no_answer", timeout=SHOWN_S)
+    assert sightings(llamad, "kitchen")
+
+
+def test_address_that_changes(net):
+    node = net.node()
+    responder = net.announce("kitchen")
+    llamad = net.llamad()
+    llamad.wait_node("kitchen", "online", timeout=SHOWN_S)
+    node.refuse()
+    moved = net.node(THERE[1])
+    responder.serve(Service("kitchen", THERE[1]))
+    shown = llamad.wait_node("kitchen", "online", url=moved.url, timeout=10)
+    assert shown["since"]
+    wait_until(lambda: [s["url"] for s in sightings(llamad, "kitchen")] == [moved.url], 10, "one sighting")
+
+
+def test_interface_that_goes_and_comes(net):
+    net.node()
+    net.announce("kitchen")
+    llamad = net.llamad()
+    llamad.wait_node("kitchen", "online", timeout=SHOWN_S)
+    net.lan.cut()
+    llamad.wait_node("kitchen", "unreachable", timeout=10)
+    wait_until(lambda: not sightings(llamad, "kitchen"), SHOWN_S, "nothing is seen without a wire")
+    net.lan.mend()
+    llamad.wait_node("kitchen", "online", timeout=10)
+    wait_until(lambda: sightings(llamad, "kitchen"), 10, "seen again")
+
+
+def test_starts_without_a_network(net):
+    net.lan.cut()
+    net.node()
+    llamad = net.llamad()
+    responder = net.responder()
+    net.lan.mend()
+    responder.serve(Service("kitchen", THERE[0]))
+    llamad.wait_node("kitchen", "online", timeout=10)
+
+
+def test_forgotten_node_comes_back_when_it_answers(net):
+    net.node()
+    net.announce("kitchen")
+    llamad = net.llamad()
+    llamad.wait_node("kitchen", "online", timeout=SHOWN_S)
+    assert llamad.http.request("DELETE", "/api/cluster/nodes/kitchen?confirm=kitchen").status == 204
+    llamad.wait_node("kitchen", "online", timeout=15)
+
+
+# --- one machine, known in several ways ---
+
+def test_polled_until_its_agent_speaks(net):
+    node = net.node(name="kitchen")
+    net.announce("kitchen")
+    llamad = net.llamad()
+    llamad.wait_node("kitchen", "online", via="http", timeout=SHOWN_S)
+    fake = net.stack.fake_agent("kitchen", interval_s=1).come_alive({"system:cpu_temp": 1.5})
+    shown = llamad.wait_node("kitchen", "online", via="mqtt", timeout=SHOWN_S)
+    assert shown["discovered_by"] == ["mqtt", "mdns"] and shown["url"] is None
+    quiet = time.monotonic() + 0.5
+    fake.heartbeat()
+    llamad.wait_node("kitchen", "stale", timeout=10)
+    hold(lambda: node.count(since=quiet) == 0, 2, "an agent was heard: mDNS alone is not asked any more")
+    assert [s["used"] for s in sightings(llamad, "kitchen")] == [False]
+    values = {r["full_id"]: r["value"] for r in llamad.get("/api/cluster/readings", node="kitchen")["readings"]}
+    assert values["system:cpu_temp"] == 1.5
+
+
+def test_manual_node_keeps_its_url(net):
+    manual, other = net.node(THERE[0], "kitchen"), net.node(THERE[1], "kitchen", "empty")
+    llamad = net.llamad(manual_nodes=[{"name": "my kitchen", "url": manual.url}])
+    wait_until(lambda: llamad.node("my kitchen")["alias"] == "kitchen", SHOWN_S, "it said its own name")
+    net.announce("kitchen", THERE[1])
+    wait_until(lambda: sightings(llamad, "my kitchen"), SHOWN_S, "listed as a sighting")
+    shown = llamad.node("my kitchen")
+    assert shown["url"] == manual.url and shown["discovered_by"] == ["manual", "mdns"]
+    assert shown["evidence"]["sightings"][0] | {"seen": 0} == \
+        {"url": other.url, "instance": "kitchen", "allowed": True, "used": False, "seen": 0}
+    asked = other.count()
+    hold(lambda: other.count() == asked and list(llamad.nodes()) == ["my kitchen"], 3, "its data are not taken")
+    assert asked <= 1, "who it is, and no more"
+
+
+def test_manual_node_that_mdns_knew_first(net):
+    manual, other = net.node(THERE[0], "kitchen", "empty", start=False), net.node(THERE[1], "kitchen")
+    net.announce("kitchen", THERE[1])
+    llamad = net.llamad(manual_nodes=[{"name": "my kitchen", "url": manual.url}])
+    llamad.wait_node("kitchen", "online", timeout=SHOWN_S)
+    net.start(manual)
+    llamad.wait_node("my kitchen", "online", timeout=10)
+    wait_until(lambda: list(llamad.nodes()) == ["my kitchen"], SHOWN_S, "they are one")
+    shown = llamad.nodes()["my kitchen"]
+    assert shown["url"] == manual.url and [s["url"] for s in sightings(llamad, "my kitchen")] == [other.url]
+    assert not llamad.get("/api/cluster/observations", node="my kitchen")["observations"], "nothing from there stays"
+
+
+def test_forged_name_of_an_agents_node(net):
+    real, forger = net.node(THERE[0], "kitchen"), net.node(THERE[1], "kitchen", "empty")
+    llamad = net.llamad()
+    fake = net.stack.fake_agent("kitchen", url=real.url).come_alive({"system:cpu_temp": 45.5})
+    llamad.wait_node("kitchen", "online", via="mqtt")
+    net.announce("kitchen", THERE[1])
+    wait_until(lambda: sightings(llamad, "kitchen"), SHOWN_S, "a separate sighting")
+    assert llamad.nodes()["kitchen"]["url"] == real.url
+    fake.status("offline")
+    llamad.wait_node("kitchen", "online", "agent_down")
+    hold(lambda: forger.count("readings") == 0, 2, "no data from there")
+
+
+def test_edge_node_is_the_same_node(net):
+    node = net.node(name="shed")
+    llamad = net.llamad()
+    net.stack.mqtt.publish("smollama/shed/readings", b'{"node":"shed","readings":[{"source":"x:y","value":1}]}')
+    llamad.wait_node("shed", "online", via="edge")
+    net.announce("shed")
+    shown = llamad.wait_node("shed", "online", via="http", timeout=SHOWN_S)
+    assert shown["discovered_by"] == ["edge", "mdns"] and shown["url"] == node.url
+
+
+# --- forged and hostile ---
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "169.254.1.1", "10.99.0.1", "224.0.0.1"])
+def test_addresses_that_must_not_be_asked(net, address):
+    """The forger's own address is allowed by nobody either."""
+    own = net.stack.node(host="127.0.0.1", port=8080)
+    llamad = net.llamad(poll_allow=["10.77.0.2/32"])
+    net.announce("victim", address, source=THERE[3])
+    shown = wait_until(lambda: llamad.node("victim"), SHOWN_S, "listed")
+    assert not shown["evidence"]["has_url"] and not shown["evidence"]["sightings"][0]["allowed"]
+    hold(lambda: own.connections == 0 and llamad.nodes()["victim"]["status"] != "online", 3, "not even a connection")
+
+
+def test_forged_names_at_a_real_nodes_address_are_that_node(net):
+    node = net.node()
+    responder = net.announce("kitchen")
+    llamad = net.llamad()
+    llamad.wait_node("kitchen", "online", timeout=SHOWN_S)
+    responder.serve(*(Service(f"forged-{i}", THERE[0]) for i in range(20)))
+    wait_until(lambda: llamad.health()["discovery"]["services"] == 21, SHOWN_S, "all are seen")
+    wait_until(lambda: llamad.node("kitchen")["rejects"].get("too_many"), 10, "beyond the limit is counted")
+    hold(lambda: list(llamad.nodes()) == ["kitchen"], 1, "none of them is a node")
+    assert len(sightings(llamad, "kitchen")) == llamad.health()["limits"]["sightings_per_node"]
+    assert llamad.nodes()["kitchen"]["url"] == node.url
+
+
+def test_second_machine_of_a_name_does_not_take_it(net):
+    node, other = net.node(THERE[0], "kitchen"), net.node(THERE[1], "kitchen", "empty")
+    net.announce("kitchen", THERE[0])
+    llamad = net.llamad()
+    llamad.wait_node("kitchen", "online", timeout=SHOWN_S)
+    net.announce("kitchen-2", THERE[1])
+    wait_until(lambda: len(sightings(llamad, "kitchen")) == 2, SHOWN_S, "listed")
+    hold(lambda: llamad.nodes()["kitchen"]["url"] == node.url and other.count("readings") == 0, 2, "the first stays")
+
+
+def test_node_that_renames_itself(net):
+    node = net.node()
+    net.announce("kitchen")
+    llamad = net.llamad()
+    llamad.wait_node("kitchen", "online", timeout=SHOWN_S)
+    before = llamad.get("/api/cluster/readings", node="kitchen")["readings"]
+    node.behave("stats", respond_body(stats_body("cellar")))
+    llamad.wait_node("cellar", "online", timeout=20)
+    assert llamad.nodes()["kitchen"]["status"] != "online"
+    assert llamad.get("/api/cluster/readings", node="kitchen")["readings"] == before, "nobody's data went there"
+
+
+@pytest.mark.parametrize("name", ["a/b", "+", " space", "$sys", "x\u202ey"])
+def test_names_that_no_node_can_have(net, name):
+    net.node(THERE[1], "good")
+    net.announce(name)
+    net.announce("good", THERE[1])
+    llamad = net.llamad()
+    llamad.wait_node("good", "online", timeout=SHOWN_S)
+    wait_until(lambda: llamad.reject_count("bad_name") >= 1, SHOWN_S, "counted")
+    assert list(llamad.nodes()) == ["good"]
+    llamad.wait_log("mdns")
+
+
+def flood(responder: MdnsResponder, count: int, address: str) -> None:
+    for first in range(0, count, 20):
+        services = [Service(f"forged-{i}", address, host="forger") for i in range(first, first + 20)]
+        responder.send(mdns.packet([s.pointer() for s in services], [d for s in services for d in s.details()]))
+        time.sleep(0.002)
+
+
+@pytest.mark.timeout(90)
+def test_ten_thousand_services(net):
+    net.node()
+    net.announce("kitchen")
+    llamad = net.llamad(request_timeout=2)
+    llamad.wait_node("kitchen", "online", timeout=SHOWN_S)
+    memory = llamad.rss_kib()
+    forger = net.responder(THERE[4])
+    flood(forger, 10000, THERE[4])
+    wait_until(lambda: llamad.health()["discovery"]["dropped"] > 0, 10, "what is too much is left out, and counted")
+    wait_until(lambda: llamad.health()["discovery"]["checks"] >= 500, 20, "they are asked, a few at a time")
+    assert llamad.health()["discovery"]["services"] <= 1024
+    assert len(llamad.nodes()) <= 1 + 128
+    began = time.monotonic()
+    shown = llamad.nodes()["kitchen"]
+    assert time.monotonic() - began < stretched(0.5), "it answers as ever"
+    assert shown["status"] == "online" and shown["age_s"] < 10
+    llamad.assert_flat(memory, 16 * 1024, "by forged services")
+    assert llamad.log.count("\n") < 400, "no line per forged name"
+
+
+def test_garbage_packets(net):
+    net.node()
+    responder = net.responder()
+    llamad = net.llamad()
+    browsing(llamad, responder)
+    whole = Service("kitchen", THERE[0]).answer()
+    for cut in range(len(whole)):
+        responder.send(whole[:cut])
+    for packet in (b"", b"\xff" * 9000, whole[:12] + b"\xc0\x0c" * 40, b"\0\0\x84\0" + b"\xff" * 8, b"x" * 11):
+        responder.send(packet)
+    for position in range(2, len(whole), 3):
+        responder.send(whole[:position] + b"\xc0" + whole[position + 1:])
+    responder.serve(Service("kitchen", THERE[0]))
+    llamad.wait_node("kitchen", "online", timeout=SHOWN_S)
+
+
+# --- no harm to others ---
+
+def test_publishes_nothing(net):
+    responder = net.responder()
+    llamad = net.llamad()
+    browsing(llamad, responder)
+    machine = socket.gethostname().split(".")[0]
+    for name in (("localhost",), ("localhost", "local"), (machine, "local"), mdns.TYPE,
+                 ("_services", "_dns-sd", "_udp", "local"), ("1", "0", "77", "10", "in-addr", "arpa"),
+                 ("1", "0", "0", "127", "in-addr", "arpa")):
+        responder.send(mdns.query(name, mdns.ANY))
+    hold(lambda: True, 1.5, "time to answer")
+    assert llamad.stop() == 0
+    hold(lambda: True, 0.5, "time for a goodbye")
+    assert responder.heard
+    assert not [data for _, _, data in responder.heard if mdns.is_response(data)], "llamad only asks"
+
+
+def test_beside_another_responder_on_this_machine(net):
+    """As beside the host's avahi-daemon: both hear everything, and what it announces is found, too."""
+    local = net.responder(HERE)
+    node = net.node(HERE, start=False)
+    node.start()
+    llamad = net.llamad()
+    local.serve(Service("kitchen", "127.0.1.1"))
+    llamad.wait_node("kitchen", "online", timeout=SHOWN_S)
+    assert llamad.nodes()["kitchen"]["url"] == node.url
+    net.node(THERE[1], "shed")
+    net.announce("shed", THERE[1])
+    llamad.wait_node("shed", "online", timeout=SHOWN_S)
+    wait_until(lambda: any(address == THERE[1] for address, _, _ in local.heard), SHOWN_S, "the other hears as before")
+    assert not [d for _, _, d in local.heard if mdns.is_response(d) and b"localhost" in d]
+
+
+def test_ends_in_time_while_it_asks(net):
+    node = net.node(start=False)
+    node.behave("*", "hang")
+    net.start(node)
+    llamad = net.llamad(request_timeout=10)
+    net.announce("kitchen")
+    wait_until(lambda: node.connections, SHOWN_S, "being asked")
+    assert llamad.stop() == 0
