@@ -119,6 +119,7 @@ static const char *found_by(unsigned found)
            : found & FOUND_MQTT   ? "by its agent"
            : found & FOUND_EDGE   ? "edge"
            : found & FOUND_MASTER ? "by its master"
+           : found & FOUND_MDNS   ? "by mDNS"
                                   : NULL;
 }
 
