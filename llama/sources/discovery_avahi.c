@@ -432,6 +432,19 @@ static void on_tick(void *user)
     }
 }
 
+/* Without the domain, which some write behind it: always ".local". */
+static char *copy_type(const char *service_type)
+{
+    static const char domain[] = ".local";
+    size_t len = strlen(service_type);
+    len -= len > 0 && service_type[len - 1] == '.';
+    size_t domain_len = sizeof domain - 1;
+    if (len > domain_len && strncmp(service_type + len - domain_len, domain, domain_len) == 0) {
+        len -= domain_len;
+    }
+    return strndup(service_type, len);
+}
+
 /* ---- interface ---- */
 
 struct discovery_avahi *discovery_avahi_create(struct loop *loop, const char *service_type,
@@ -443,7 +456,7 @@ struct discovery_avahi *discovery_avahi_create(struct loop *loop, const char *se
     }
     avahi->loop = loop;
     avahi->callbacks = *callbacks;
-    avahi->type = strdup(service_type);
+    avahi->type = copy_type(service_type);
     avahi_loop_init(&avahi->adapter, loop, on_before, avahi);
     avahi->tick_timer = loop_timer_create(loop, on_tick, avahi);
     avahi->restart_soon = loop_after_create(loop, on_restart, avahi);

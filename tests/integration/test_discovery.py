@@ -171,12 +171,13 @@ def test_whatever_answers_it_is_shown_in_time_and_not_online(net, behaviour):
     hold(lambda: llamad.nodes()["kitchen"]["status"] != "online", 2, "nothing usable was said")
 
 
-def test_another_service_type(net):
+@pytest.mark.parametrize("written", ["_alpacas._tcp", "_alpacas._tcp.local."])
+def test_another_service_type(net, written):
     net.node()
     kind = ("_alpacas", "_tcp", "local")
     net.announce("kitchen", kind=kind)
     net.announce("other", THERE[1])
-    llamad = net.llamad(discovery={"service_type": "_alpacas._tcp"})
+    llamad = net.llamad(discovery={"service_type": written})
     llamad.wait_node("kitchen", "online", timeout=SHOWN_S)
     hold(lambda: list(llamad.nodes()) == ["kitchen"], 1, "only that type")
 
