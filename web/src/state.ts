@@ -19,6 +19,8 @@ export interface Model {
   /** llamad's clock when the newest data was made, and ours when it came, in ms since 1970; 0 before that. */
   readonly serverMs: number;
   readonly receivedMs: number;
+  /** Since when llamad has had no broker; null while it has one. */
+  readonly brokerDownSince: string | null;
   readonly nodes: ReadonlyMap<string, ClusterNode>;
   /** By node, then by full_id. */
   readonly readings: ReadonlyMap<string, ReadonlyMap<string, Reading>>;
@@ -51,6 +53,7 @@ export const emptyModel: Model = {
   loaded: false,
   serverMs: 0,
   receivedMs: 0,
+  brokerDownSince: null,
   nodes: new Map(),
   readings: new Map(),
   observations: new Map(),
@@ -83,8 +86,8 @@ export function reduce(model: Model, action: Action): Model {
     case 'items':
       return {
         ...model,
-        observations: mergeItems(model.observations, action.observations),
-        memories: mergeItems(model.memories, action.memories),
+        observations: addItems(model, model.observations, action.observations),
+        memories: addItems(model, model.memories, action.memories),
       };
   }
 }
@@ -94,6 +97,7 @@ function snapshot(frame: Frame, receivedMs: number): Model {
     loaded: true,
     serverMs: Date.parse(frame.timestamp),
     receivedMs,
+    brokerDownSince: frame.broker_down_since ?? null,
     nodes: byName(frame.nodes ?? []),
     readings: byNode(frame.readings ?? []),
     observations: mergeItems(new Map(), frame.observations ?? []),
@@ -108,6 +112,7 @@ function polled(model: Model, answers: Polled, receivedMs: number): Model {
     loaded: true,
     serverMs: Date.parse(answers.nodes.timestamp),
     receivedMs,
+    brokerDownSince: answers.nodes.broker_down_since ?? null,
     nodes: byName(answers.nodes.nodes),
     readings: byNode(answers.readings.readings),
     observations: mergeItems(new Map(), answers.observations.observations),
@@ -124,6 +129,7 @@ function delta(model: Model, frame: Frame, receivedMs: number): Model {
     loaded: true,
     serverMs: Date.parse(frame.timestamp),
     receivedMs,
+    brokerDownSince: frame.broker_down_since ?? null,
     nodes: mergeNodes(model.nodes, frame.nodes ?? [], gone),
     readings: mergeReadings(model.readings, frame.readings ?? [], removed),
     observations: mergeItems(model.observations, frame.observations ?? [], removed.observations, gone),
@@ -201,6 +207,19 @@ function mergeItems<T extends { node: string; id: unknown; at: string | null }>(
   for (const [node, id] of removed) items.delete(itemKey({ node, id }));
   for (const item of changed) items.set(itemKey(item), item);
   return items.size > MAX_ITEMS ? newest(items, MAX_ITEMS - MAX_ITEMS / 10) : items;
+}
+
+/**
+ * Joins what was asked for over HTTP. The socket may have been faster meanwhile: what is there stands, and a
+ * node that was forgotten stays so.
+ */
+function addItems<T extends { node: string; id: unknown; at: string | null }>(
+  model: Model,
+  old: ReadonlyMap<string, T>,
+  more: readonly T[],
+): ReadonlyMap<string, T> {
+  const missing = more.filter((item) => model.nodes.has(item.node) && !old.has(itemKey(item)));
+  return mergeItems(old, missing);
 }
 
 function newest<T extends { at: string | null }>(items: Map<string, T>, keep: number): Map<string, T> {

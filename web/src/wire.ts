@@ -16,7 +16,9 @@ export interface ClusterNode {
   via: string | null;
   last_seen: string | null;
   since: string | null;
+  /** When its standing readings were made, by its own clock, and by llamad's: ages come from the latter. */
   captured_at?: string | null;
+  confirmed_at?: string | null;
   discovered_by?: string[];
   version?: string | null;
   uptime_s?: number | null;
@@ -86,6 +88,8 @@ export interface Frame {
   instance: string;
   revision: number;
   timestamp: string;
+  /** Since when llamad has had no broker; null while it has one. */
+  broker_down_since?: string | null;
   nodes?: ClusterNode[];
   readings?: Reading[];
   observations?: Observation[];
@@ -97,7 +101,7 @@ export interface Frame {
 
 /** The answers of one round of polling; all of them, or the round does not count. */
 export interface Polled {
-  nodes: { timestamp: string; nodes: ClusterNode[] };
+  nodes: { timestamp: string; broker_down_since?: string | null; nodes: ClusterNode[] };
   readings: { readings: Reading[] };
   observations: { observations: Observation[] };
   memories: { memories: Memory[] };

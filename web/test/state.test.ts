@@ -225,13 +225,29 @@ test('polled_answers_replace_the_lists', () => {
 });
 
 test('more_items_of_a_node_join_what_is_there', () => {
-  const model = reduce(after(base), {
-    type: 'items',
-    observations: [observation('a', 5), observation('a', 1, { text: 'new' })],
-    memories: [],
-  });
+  const model = reduce(after(base), { type: 'items', observations: [observation('a', 5)], memories: [] });
   assert.equal(model.observations.size, 3);
-  assert.equal(model.observations.get(itemKey({ node: 'a', id: 1 }))?.text, 'new');
+});
+
+test('answer_that_the_socket_overtook_changes_nothing', () => {
+  const model = after(
+    base,
+    frame('delta', 2, { observations: [observation('a', 1, { text: 'new' })], removed: { nodes: ['b'] } }),
+  );
+  const late = reduce(model, {
+    type: 'items',
+    observations: [observation('a', 1, { text: 'former' }), observation('b', 1)],
+    memories: [memory('b', 7)],
+  });
+  assert.equal(late.observations.get(itemKey({ node: 'a', id: 1 }))?.text, 'new');
+  assert.deepEqual([late.observations.size, late.memories.size], [1, 1]);
+});
+
+test('every_frame_and_every_poll_tells_of_the_broker', () => {
+  const down = after(base, { ...frame('delta', 2), broker_down_since: at(3) });
+  assert.equal(down.brokerDownSince, at(3));
+  assert.equal(after(base, { ...frame('delta', 2), broker_down_since: null }).brokerDownSince, null);
+  assert.equal(after({ ...base, broker_down_since: at(1) }).brokerDownSince, at(1));
 });
 
 test('only_a_newer_delta_of_the_same_instance_follows', () => {
