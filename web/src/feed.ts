@@ -113,8 +113,12 @@ export class Feed {
     this.open();
   }
 
-  /** The page was looked at again after a while: a socket that died meanwhile should not look alive. */
+  /**
+   * The page was looked at again after a while: a socket that died meanwhile should not look alive, and a
+   * back-off that a hidden page stretched should not be waited for.
+   */
   checkNow(): void {
+    this.retryNow();
     if (this.state.phase === 'live' && this.ports.now() - this.lastFrame > TIMES.graceMs) void this.check();
   }
 

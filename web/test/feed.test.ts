@@ -317,3 +317,14 @@ test('stopped_feed_is_quiet', async () => {
   await world.pass(120_000);
   assert.deepEqual([world.sockets.length, world.asked.length, world.states.length], before);
 });
+
+test('page_that_is_looked_at_again_does_not_wait_for_the_back_off', async () => {
+  const { world, feed } = beginLive();
+  world.socket.onclose?.(1006);
+  await world.pass(0);
+  const before = world.sockets.length;
+  feed.checkNow();
+  assert.equal(world.sockets.length, before + 1);
+  feed.checkNow();
+  assert.equal(world.sockets.length, before + 1, 'an attempt under way is not repeated');
+});
