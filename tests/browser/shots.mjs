@@ -28,6 +28,15 @@ try {
         await page.screenshot({ path, fullPage: view === 'overview' });
         console.log(`${path}  (sideways: ${await sideways(page)} px)`);
       }
+      if (mock !== null) {
+        await fetch(`${base}mock/broker?down=1`, { method: 'POST' });
+        await page.evaluate(() => {
+          location.hash = '#/overview';
+        });
+        await page.waitForTimeout(400);
+        await page.screenshot({ path: join(folder, `broker-down-${size}-${colorScheme}.png`) });
+        await fetch(`${base}mock/broker?down=0`, { method: 'POST' });
+      }
       await context.close();
     }
   }

@@ -17,6 +17,7 @@ export class Cluster {
     this.memories = [];
     this.events = [];
     this.byNode = {};
+    this.brokerDownSince = null;
     this.load(fixtures, now);
     for (let i = 1; i <= extra; i++) this.extra(`pi-${i}`, now);
   }
@@ -202,6 +203,7 @@ export class Cluster {
       labels: {},
       counts: { readings: 0, observations: null, memories: null },
       captured_at: seenMs === null ? null : iso(seenMs),
+      confirmed_at: seenMs === null ? null : iso(seenMs),
       ...fields,
     });
   }
@@ -246,7 +248,14 @@ export class Cluster {
 
   /** The envelope of every frame. */
   frame(type, fields) {
-    return { type, instance: this.instance, revision: this.revision, timestamp: iso(Date.now()), ...fields };
+    return {
+      type,
+      instance: this.instance,
+      revision: this.revision,
+      timestamp: iso(Date.now()),
+      broker_down_since: this.brokerDownSince,
+      ...fields,
+    };
   }
 
   snapshot() {
@@ -269,7 +278,7 @@ export class Cluster {
     const movers = alive.sort(() => Math.random() - 0.5).slice(0, only);
     const readings = [];
     for (const node of movers) {
-      node.last_seen = node.captured_at = iso(now);
+      node.last_seen = node.captured_at = node.confirmed_at = iso(now);
       for (const [id, reading] of this.readings.get(node.name) ?? []) {
         if (typeof reading.value !== 'number' || reading.unit === 'boolean' || reading.unit === 'count')
           continue;
@@ -313,6 +322,13 @@ export class Cluster {
     });
     this.revision += 1;
     return this.frame('delta', { nodes: [node], events: [event], stats: { ...this.stats(), by_node: {} } });
+  }
+
+  /** The broker's link went down, or up again. */
+  broker(down) {
+    this.brokerDownSince = down ? iso(Date.now()) : null;
+    this.revision += 1;
+    return this.frame('delta', {});
   }
 
   forget(name) {

@@ -3,6 +3,7 @@
 //   node dev/mock.mjs [--port 8091] [--extra-nodes 0] [--pace 1000] [--fixtures DIR] [--still]
 // Tests tell it what to do by POST /mock/<what>:
 //   value?node=&source=&value=        state?node=&to=&cause=&reason=        forget?node=
+//   broker?down=0|1
 //   down?ms=      cuts all sockets and refuses everything for so long
 //   nosocket?ms=  cuts and refuses sockets only
 //   silent        leaves the sockets open and says nothing more
@@ -118,7 +119,7 @@ function api(cluster, url) {
     case '/api/health':
       return { status: 'ok' };
     case '/api/cluster/nodes':
-      return { count: nodes.length, nodes };
+      return { broker_down_since: cluster.brokerDownSince, count: nodes.length, nodes };
     case '/api/cluster/readings':
       return { count: 0, nodes: {}, readings: cluster.allReadings() };
     case '/api/cluster/observations':
@@ -141,6 +142,7 @@ function control(mock, renew, what, params) {
   if (what === 'state')
     broadcast(mock, mock.cluster.state(get('node'), get('to'), get('cause'), get('reason')));
   if (what === 'forget') broadcast(mock, mock.cluster.forget(get('node')));
+  if (what === 'broker') broadcast(mock, mock.cluster.broker(get('down') === '1'));
   if (what === 'gap') broadcast(mock, { ...mock.cluster.step(), instance: 'another' });
   if (what === 'silent') mock.silent = true;
   if (what === 'restart') mock.cluster = renew();

@@ -3,6 +3,7 @@ import type { JSX } from 'preact';
 import type { Connection } from '../feed';
 import { clock, duration } from '../format';
 import { connection, feed, model, serverNow, tick } from '../store';
+import { Moment } from './time';
 
 const WORDS: Readonly<Record<Connection['phase'], string>> = {
   connecting: 'Connecting',
@@ -31,6 +32,23 @@ export function ConnectionBanner(): JSX.Element | null {
       <button type="button" class="button" disabled={state.retryAt === null} onClick={() => feed.retryNow()}>
         Retry now
       </button>
+    </div>
+  );
+}
+
+/** Not while the connection is lost and nothing is polled: then nobody knows. */
+export function BrokerBanner(): JSX.Element | null {
+  const { brokerDownSince } = model.value;
+  const state = connection.value;
+  const known = state.phase !== 'lost' || state.polling.state === 'ok';
+  if (brokerDownSince === null || !known) return null;
+  return (
+    <div class="banner banner-warn" role="alert">
+      <span>
+        <strong>Broker down:</strong> llamad has had no connection to the MQTT broker since{' '}
+        <Moment at={brokerDownSince} />. Nodes with an address are asked over HTTP; the others show their last
+        values.
+      </span>
     </div>
   );
 }
