@@ -1,5 +1,5 @@
 // What the views show of the model: filtered, sorted rows. Pure.
-import { asText, related, shown } from './format';
+import { asText, parseTime, related, shown } from './format';
 import type { Shown } from './format';
 import { ExactNumber } from './json';
 import { compareTimes, itemKey } from './state';
@@ -53,8 +53,13 @@ export function nodesByNeed(model: Model, node: string | null): ClusterNode[] {
   );
 }
 
-export function nodeNames(model: Model): string[] {
-  return [...model.nodes.keys()].sort(compareNames);
+let lastNames: readonly string[] = [];
+
+/** In order; sorted anew only when a node came or went, as a thousand names take a while. */
+export function nodeNames(model: Model): readonly string[] {
+  const same = lastNames.length === model.nodes.size && lastNames.every((name) => model.nodes.has(name));
+  if (!same) lastNames = [...model.nodes.keys()].sort(compareNames);
+  return lastNames;
 }
 
 function matcher(query: string): (texts: readonly string[]) => boolean {
@@ -79,31 +84,79 @@ function label(reading: Reading): string {
 /** The name a node gives to a source, such as `door_switch` for `gpio:27`; '' if it gives none. */
 export { label as sourceLabel };
 
-function readingAt(reading: Reading, node: ClusterNode | undefined): string | null {
-  return node?.captured_at ?? reading.at;
+/** When a node's readings were last confirmed, by llamad's clock if it says so: the node's may be wrong. */
+export function confirmedAt(node: ClusterNode | undefined): string | null {
+  return node?.confirmed_at ?? node?.captured_at ?? null;
 }
 
+/** A time that a node told, as llamad's clock would have shown it; small differences are not worth it. */
+export function byOurClock(at: string | null, node: ClusterNode | undefined): string | null {
+  const skewS = node?.clock_skew_s;
+  const ms = parseTime(at);
+  if (ms === null || typeof skewS !== 'number' || Math.abs(skewS) < SKEW_S) return at;
+  return new Date(ms - skewS * 1000).toISOString();
+}
+
+const SKEW_S = 5;
+
 export function readingRows(model: Model, filter: Filter, sort: Sort | null): ReadingRow[] {
-  const matches = matcher(filter.query);
   const rows: ReadingRow[] = [];
-  for (const [name, own] of model.readings) {
-    if (filter.node !== null && name !== filter.node) continue;
+  const matches = matcher(filter.query);
+  const searched = filter.query !== '';
+  const names = filter.node === null ? namesWithReadings(model) : [filter.node];
+  for (const name of names) {
     const node = model.nodes.get(name);
-    for (const reading of own.values()) {
-      const view = shown(reading.value, reading.unit);
-      if (!matches([name, reading.full_id, label(reading), view.text, view.unit])) continue;
-      const key = `${name}\u0000${reading.full_id}`;
-      rows.push({ key, reading, node, shown: view, at: readingAt(reading, node) });
+    const confirmed = confirmedAt(node);
+    for (const reading of inOrder(model.readings.get(name))) {
+      const row = readingRow(reading, node, confirmed ?? reading.at);
+      if (!searched || matches(textsOf(row))) rows.push(row);
     }
   }
-  return rows.sort(readingOrder(sort));
+  return sort === null ? rows : rows.sort(readingOrder(sort));
+}
+
+function textsOf({ reading, shown }: ReadingRow): string[] {
+  return [reading.node, reading.full_id, label(reading), shown.text, shown.unit];
+}
+
+/** How the value is written is worked out for those rows only of which somebody asks. */
+function readingRow(reading: Reading, node: ClusterNode | undefined, at: string | null): ReadingRow {
+  let view: Shown | undefined;
+  return {
+    key: `${reading.node}\u0000${reading.full_id}`,
+    reading,
+    node,
+    get shown() {
+      return (view ??= shown(reading.value, reading.unit));
+    },
+    at,
+  };
+}
+
+function namesWithReadings(model: Model): readonly string[] {
+  const strangers = [...model.readings.keys()].filter((name) => !model.nodes.has(name));
+  if (strangers.length === 0) return nodeNames(model);
+  return [...nodeNames(model), ...strangers].sort(compareNames);
+}
+
+const orders = new WeakMap<ReadonlyMap<string, Reading>, readonly Reading[]>();
+
+/** By full_id; sorted once for each change of the node. */
+function inOrder(own: ReadonlyMap<string, Reading> | undefined): readonly Reading[] {
+  if (own === undefined) return [];
+  let list = orders.get(own);
+  if (list === undefined) {
+    list = [...own.values()].sort((a, b) => compareNames(a.full_id, b.full_id));
+    orders.set(own, list);
+  }
+  return list;
 }
 
 function byNodeAndSource(a: ReadingRow, b: ReadingRow): number {
   return compareNames(a.reading.node, b.reading.node) || compareNames(a.reading.full_id, b.reading.full_id);
 }
 
-function readingOrder(sort: Sort | null): (a: ReadingRow, b: ReadingRow) => number {
+function readingOrder(sort: Sort): (a: ReadingRow, b: ReadingRow) => number {
   const orders: Record<string, (a: ReadingRow, b: ReadingRow) => number> = {
     node: byNodeAndSource,
     source: (a, b) => compareNames(a.reading.full_id, b.reading.full_id),
@@ -111,8 +164,8 @@ function readingOrder(sort: Sort | null): (a: ReadingRow, b: ReadingRow) => numb
     // Ascending age is the newest first.
     age: (a, b) => compareTimes(b.at, a.at),
   };
-  const order = (sort && orders[sort.key]) || byNodeAndSource;
-  const direction = sort?.descending ? -1 : 1;
+  const order = orders[sort.key] ?? byNodeAndSource;
+  const direction = sort.descending ? -1 : 1;
   return (a, b) => direction * order(a, b) || byNodeAndSource(a, b);
 }
 

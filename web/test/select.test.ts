@@ -217,3 +217,39 @@ test('key_readings_put_temperatures_before_the_rest', () => {
   );
   assert.deepEqual(select.keyReadings(model, 'nobody', 4), []);
 });
+
+test('wrong_clock_of_a_node_makes_no_ages', () => {
+  const ahead = node('ahead', { captured_at: at(7200), confirmed_at: at(2), clock_skew_s: 7200 });
+  const readings = [reading('ahead', 'a:b', 1, { at: at(7199) })];
+  const own = after(frame('snapshot', 1, { nodes: [ahead], readings }));
+  assert.equal(select.readingRows(own, all, null)[0]?.at, at(2));
+  assert.equal(select.byOurClock(at(7201), ahead), at(1));
+  assert.equal(select.byOurClock(null, ahead), null);
+  assert.equal(select.byOurClock(at(1), node('right', { clock_skew_s: 0.4 })), at(1));
+  assert.equal(select.byOurClock(at(1), undefined), at(1));
+});
+
+test('rows_stay_in_order_while_nodes_and_readings_come_and_go', () => {
+  const ids = (one: typeof model): string[] =>
+    select.readingRows(one, all, null).map((row) => row.key.replace('\u0000', '/'));
+  const first = after(
+    frame('snapshot', 1, {
+      nodes: [node('b10'), node('b2')],
+      readings: [reading('b10', 'x:10', 1), reading('b10', 'x:9', 1), reading('b2', 'x:1', 1)],
+    }),
+  );
+  assert.deepEqual(ids(first), ['b2/x:1', 'b10/x:9', 'b10/x:10']);
+  const more = after(
+    frame('snapshot', 1, {
+      nodes: [node('b10'), node('a')],
+      readings: [
+        reading('b10', 'x:10', 1),
+        reading('b10', 'x:8', 1),
+        reading('unknown', 'x:1', 1),
+        reading('a', 'y', 1),
+      ],
+    }),
+  );
+  assert.deepEqual(ids(more), ['a/y', 'b10/x:8', 'b10/x:10', 'unknown/x:1']);
+  assert.deepEqual(select.nodeNames(more), ['a', 'b10']);
+});

@@ -1,11 +1,10 @@
 // The drop-down "Node: All | …", obeyed by every view.
 import type { JSX } from 'preact';
 import { plain } from '../format';
-import { nodeNames } from '../select';
-import { chooseNode, here, model } from '../store';
+import { chooseNode, here, names as allNames } from '../store';
 
 export function NodeSelect(): JSX.Element {
-  const names = nodeNames(model.value);
+  const names = allNames.value;
   const chosen = here.value.node;
   // An address may name a node that is not there (any more): it stays visible what the page is filtered by.
   const missing = chosen !== null && !names.includes(chosen);

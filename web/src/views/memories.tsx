@@ -5,7 +5,7 @@ import { ListHead, Nothing, listKey, useMore } from '../parts/list';
 import { NodeName } from '../parts/state';
 import { LongText, Text } from '../parts/text';
 import { Age, Moment } from '../parts/time';
-import { memoryRows } from '../select';
+import { byOurClock, memoryRows } from '../select';
 import type { ItemRow } from '../select';
 import { here, model } from '../store';
 import type { Memory } from '../wire';
@@ -40,12 +40,13 @@ export function Memories(): JSX.Element {
 
 function Item({ row }: { row: ItemRow<Memory> }): JSX.Element {
   const { item, node } = row;
+  const at = byOurClock(item.at, node);
   return (
     <li class="item" data-node={item.node}>
       <div class="item-meta">
         <NodeName name={item.node} node={node} />
         <span class="muted">
-          <Moment at={item.at} /> · <Age at={item.at} suffix=" ago" />
+          <Moment at={at} /> · <Age at={at} suffix=" ago" />
         </span>
       </div>
       <div class="item-body">

@@ -6,7 +6,7 @@ import { NodeName } from '../parts/state';
 import { LongText, Text } from '../parts/text';
 import { Age, Moment } from '../parts/time';
 import * as route from '../route';
-import { observationRows } from '../select';
+import { byOurClock, observationRows } from '../select';
 import type { ItemRow } from '../select';
 import { here, model } from '../store';
 import type { Observation } from '../wire';
@@ -50,13 +50,14 @@ export function of(kind: 'observations' | 'memories', loaded: number): string {
 
 function Item({ row }: { row: ItemRow<Observation> }): JSX.Element {
   const { item, node } = row;
+  const at = byOurClock(item.at, node);
   const sources = related(item.related_sources);
   return (
     <li class="item" data-node={item.node}>
       <div class="item-meta">
         <NodeName name={item.node} node={node} />
         <span class="muted">
-          <Moment at={item.at} /> · <Age at={item.at} suffix=" ago" />
+          <Moment at={at} /> · <Age at={at} suffix=" ago" />
         </span>
       </div>
       <div class="item-body">
