@@ -189,6 +189,14 @@ export function number(value: number): string {
   return String(Math.round(value * 1000) / 1000);
 }
 
+/** A number cut before each three digits of its integer part, from five digits on; the rest stays whole. */
+export function digitGroups(text: string): string[] {
+  const match = /^([^\d]?\d{1,3})((?:\d{3})+)([^\d].*)?$/.exec(text);
+  if (match === null || match[1]!.length + match[2]!.length - (/^\d/.test(text) ? 0 : 1) < 5) return [text];
+  const groups = match[2]!.match(/\d{3}/g)!;
+  return [match[1]!, ...groups.slice(0, -1), groups.at(-1)! + (match[3] ?? '')];
+}
+
 /** A count, with thin spaces between the thousands. */
 export function count(value: unknown): string {
   if (typeof value !== 'number') return value instanceof ExactNumber ? value.source : '–';

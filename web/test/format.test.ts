@@ -237,3 +237,12 @@ test('only_web_addresses_become_links', () => {
     assert.equal(format.webLink(bad), null, String(bad));
   }
 });
+
+test('digits_stand_in_groups_from_five_on', () => {
+  const whole = ['1', '123', '1234', '-1234', '1e+21', '', 'x'];
+  for (const text of whole) assert.deepEqual(format.digitGroups(text), [text]);
+  assert.deepEqual(format.digitGroups('12345'), ['12', '345']);
+  assert.deepEqual(format.digitGroups('23331.6'), ['23', '331.6']);
+  assert.deepEqual(format.digitGroups('\u22121234567.12345'), ['\u22121', '234', '567.12345']);
+  assert.equal(format.digitGroups('9007199254740993').join(' '), '9 007 199 254 740 993');
+});

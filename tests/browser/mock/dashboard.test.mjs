@@ -104,6 +104,29 @@ test('values_of_silent_nodes_are_marked_as_old_with_their_age', { timeout: 60_00
   assert.notEqual(await color(old), await color(fresh));
 });
 
+test('broker_that_is_away_is_told_of_until_it_is_back', { timeout: 60_000 }, async () => {
+  const { page, wrong } = await openMock('#/readings');
+  await tell('broker?down=1');
+  const banner = page.getByRole('alert').filter({ hasText: /Broker down.*since \d\d:\d\d:\d\d/ });
+  await banner.waitFor();
+  assert.deepEqual(await page.evaluate(LOW_CONTRAST), []);
+  await tell('nosocket?ms=20000');
+  await page.getByRole('alert').filter({ hasText: /Connection lost.*polling/ }).waitFor();
+  await tell('broker?down=0');
+  await banner.waitFor({ state: 'detached' });
+  assert.deepEqual(await wrong(), []);
+});
+
+test('large_numbers_are_grouped_and_can_be_searched_and_copied', { timeout: 60_000 }, async () => {
+  const { page } = await openMock('#/readings?node=kitchen&q=mem_available');
+  await tell(`value?node=kitchen&source=${encodeURIComponent('system:mem_available_mb')}&value=23213.5`);
+  const value = row(page, 'kitchen', 'system:mem_available_mb').locator('.value');
+  await value.filter({ hasText: '23213.5' }).waitFor();
+  assert.equal(await value.locator('.group').innerText(), '213.5');
+  await page.goto(`${mock.url}#/readings?node=kitchen&q=23213`);
+  await value.waitFor();
+});
+
 test('ages_tick', { timeout: 60_000 }, async () => {
   const { page } = await openMock('#/readings');
   const cell = row(page, 'attic', 'system:mem_percent').locator('.age');

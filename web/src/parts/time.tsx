@@ -4,22 +4,30 @@ import type { JSX } from 'preact';
 import { age, clock, dateTime, exactTime, parseTime } from '../format';
 import { serverNow } from '../store';
 
+interface AgeProps {
+  at: string | null | undefined;
+  suffix?: string;
+  /** The word for less than a second. */
+  now?: string;
+}
+
 /** How long ago `at` was; only its own text node is touched when it ticks. */
-export function Age({ at, suffix = '' }: { at: string | null | undefined; suffix?: string }): JSX.Element {
+export function Age({ at, suffix = '', now = 'now' }: AgeProps): JSX.Element {
   const ms = parseTime(at);
   return ms === null ? (
     <span class="muted" title="no readable time">
       –
     </span>
   ) : (
-    <Ticking key={ms} ms={ms} suffix={suffix} />
+    <Ticking key={ms} ms={ms} suffix={suffix} now={now} />
   );
 }
 
-function Ticking({ ms, suffix }: { ms: number; suffix: string }): JSX.Element {
+function Ticking({ ms, suffix, now }: { ms: number; suffix: string; now: string }): JSX.Element {
   const text = useComputed(() => {
     const words = age(serverNow.value - ms);
-    return words === 'now' || words.endsWith('ahead') ? words : words + suffix;
+    if (words === 'now') return now;
+    return words.endsWith('ahead') ? words : words + suffix;
   });
   return (
     <time class="num age" dateTime={new Date(ms).toISOString()} title={exactTime(ms)}>

@@ -1,6 +1,6 @@
 // One reading's value with its unit.
 import type { JSX } from 'preact';
-import { plain } from '../format';
+import { digitGroups, plain } from '../format';
 import type { Shown } from '../format';
 import { Text } from './text';
 
@@ -14,56 +14,58 @@ export function Value({ shown }: { shown: Shown }): JSX.Element {
       return (
         <span class={`value switch ${shown.on ? 'on' : 'off'}`} title={`value ${shown.exact}`}>
           {shown.text}
-          {shown.unit && (
-            <>
-              {' '}
-              <span class="unit">
-                <Text value={shown.unit} />
-              </span>
-            </>
-          )}
+          <Unit text={shown.unit} space=" " />
         </span>
       );
     case 'number':
       return (
         <span class="value num" title={shown.exact}>
-          {shown.text.replace(/^-/, '\u2212')}
-          {shown.unit && (
-            <>
-              {'\u202f'}
-              <span class="unit">
-                <Text value={shown.unit} />
-              </span>
-            </>
-          )}
+          <Digits text={shown.text} />
+          <Unit text={shown.unit} space={'\u202f'} />
         </span>
       );
     case 'text':
-    case 'json': {
-      const cut = shown.text.length > LONG;
-      const text = cut ? `${[...shown.text.slice(0, LONG)].slice(0, -1).join('')}…` : shown.text;
-      const body =
-        shown.kind === 'json' ? (
-          <code>
-            <Text value={text} />
-          </code>
-        ) : (
-          <Text value={text} />
-        );
-      if (shown.text === '') return <span class="value muted">(empty text)</span>;
-      return (
-        <span class={`value ${shown.kind}`} title={cut ? plain(shown.text.slice(0, 4000)) : undefined}>
-          {body}
-          {shown.unit && (
-            <>
-              {' '}
-              <span class="unit">
-                <Text value={shown.unit} />
-              </span>
-            </>
-          )}
-        </span>
-      );
-    }
+    case 'json':
+      return <LongValue shown={shown} />;
   }
+}
+
+function Unit({ text, space }: { text: string; space: string }): JSX.Element | null {
+  if (text === '') return null;
+  return (
+    <>
+      {space}
+      <span class="unit">
+        <Text value={text} />
+      </span>
+    </>
+  );
+}
+
+/** Thousands stand apart by a margin, not by a character: what is copied or searched is the number. */
+function Digits({ text }: { text: string }): JSX.Element {
+  const [first, ...rest] = digitGroups(text.replace(/^-/, '\u2212'));
+  return (
+    <>
+      {first}
+      {rest.map((group, index) => (
+        <span key={index} class="group">
+          {group}
+        </span>
+      ))}
+    </>
+  );
+}
+
+function LongValue({ shown }: { shown: Shown }): JSX.Element {
+  if (shown.text === '') return <span class="value muted">(empty text)</span>;
+  const cut = shown.text.length > LONG;
+  const text = cut ? `${[...shown.text.slice(0, LONG)].slice(0, -1).join('')}…` : shown.text;
+  const body = <Text value={text} />;
+  return (
+    <span class={`value ${shown.kind}`} title={cut ? plain(shown.text.slice(0, 4000)) : undefined}>
+      {shown.kind === 'json' ? <code>{body}</code> : body}
+      <Unit text={shown.unit} space=" " />
+    </span>
+  );
 }

@@ -9,7 +9,16 @@ import { Text } from '../parts/text';
 import { Age } from '../parts/time';
 import { Value } from '../parts/value';
 import { refreshNode } from '../ports';
-import { breakdown, isBroken, isOld, keyReadings, nodesByNeed, sourceLabel, sources } from '../select';
+import {
+  breakdown,
+  confirmedAt,
+  isBroken,
+  isOld,
+  keyReadings,
+  nodesByNeed,
+  sourceLabel,
+  sources,
+} from '../select';
 import type { Sums } from '../select';
 import { addressOf, here, model } from '../store';
 import { STATUSES } from '../wire';
@@ -117,7 +126,7 @@ function Card({ node }: { node: ClusterNode }): JSX.Element {
       <Labels labels={node.labels} />
       <footer>
         <span>
-          seen <Age at={node.last_seen} suffix=" ago" />
+          {node.last_seen === null ? 'never seen' : <Seen at={node.last_seen} />}
         </span>
         {node.via && <span>via {via(node.via)}</span>}
         {typeof node.latency_ms === 'number' && node.via === 'http' && (
@@ -141,6 +150,14 @@ function Card({ node }: { node: ClusterNode }): JSX.Element {
   );
 }
 
+function Seen({ at }: { at: string }): JSX.Element {
+  return (
+    <>
+      seen <Age at={at} suffix=" ago" now="just now" />
+    </>
+  );
+}
+
 function KeyReadings({ node }: { node: ClusterNode }): JSX.Element {
   const list = keyReadings(model.value, node.name, KEY_READINGS);
   if (list.length === 0) return <p class="muted key-none">No readings yet.</p>;
@@ -153,15 +170,8 @@ function KeyReadings({ node }: { node: ClusterNode }): JSX.Element {
         ))}
       </dl>
       <p class="key-age muted">
-        {isOld(node.status) ? (
-          <>
-            old values, from <Age at={node.captured_at ?? null} suffix=" ago" />
-          </>
-        ) : (
-          <>
-            values <Age at={node.captured_at ?? null} suffix=" old" />
-          </>
-        )}
+        {isOld(node.status) ? 'last values, updated ' : 'updated '}
+        <Age at={confirmedAt(node)} suffix=" ago" now="just now" />
         {all > list.length && (
           <>
             {' '}
