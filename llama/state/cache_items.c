@@ -305,12 +305,24 @@ static void take_parsed(struct pass *pass, struct slot *slot, struct parsed *par
     note_sample(pass, item, at_before_ms, stored > 0);
 }
 
+/* Histories are far away in memory by now: those that come next may come nearer while this item is read. */
+static void look_ahead(const struct item *next)
+{
+    if (next) {
+        history_expect(next->history);
+    }
+    if (next && next->next) {
+        __builtin_prefetch(next->next->history);
+    }
+}
+
 static void take(struct pass *pass, uint32_t i)
 {
     struct slot *slot = &pass->cache->slots[i];
     struct group *own = &pass->groups[0];
     struct item *next = own->cursor;
     int64_t at_before_ms = next ? next->at_ms : TIMESTAMP_NONE;
+    look_ahead(next);
     if (is_known(pass, own, slot->slice)) {
         place(pass, own, slot, next);
         note_sample(pass, next, at_before_ms, false);

@@ -320,6 +320,15 @@ void history_add(struct history **history, struct history_budget *budget, int64_
     }
 }
 
+void history_expect(const struct history *history)
+{
+    if (history) {
+        __builtin_prefetch(history->points +
+                           (history->count > NUMBERS_MAX ? history->count - NUMBERS_MAX : 0));
+        __builtin_prefetch(history->points + history->count);
+    }
+}
+
 size_t history_read(const struct history *history, int64_t since_ms,
                     struct history_point ret_points[HISTORY_POINTS])
 {

@@ -46,6 +46,8 @@ struct history_point {
  */
 void history_add(struct history **history, struct history_budget *budget, int64_t at_ms, double value,
                  int64_t now_ms);
+/* A sample will come at once: fetches where it will go. Accepts NULL. */
+void history_expect(const struct history *history);
 /* The points not before `since_ms`, oldest first, the first one a number; how many. Accepts NULL: 0. */
 size_t history_read(const struct history *history, int64_t since_ms,
                     struct history_point ret_points[HISTORY_POINTS]);
