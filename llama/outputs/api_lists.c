@@ -173,33 +173,34 @@ static int compare_bytes(const char *a, size_t a_len, const char *b, size_t b_le
     return order ? order : (a_len > b_len) - (a_len < b_len);
 }
 
+/* A reading and its unit, which is looked up once: sorting asks for it often. */
+struct measured {
+    const struct item *item;
+    struct json_slice unit;
+};
+
 /* By full_id, then unit. */
-static int compare_sources(const struct item *a, const struct item *b)
+static int compare_sources(const struct measured *a, const struct measured *b)
 {
-    int order = compare_bytes(a->id, a->id_len, b->id, b->id_len);
-    if (order) {
-        return order;
-    }
-    struct json_slice x = unit_of(a), y = unit_of(b);
-    return compare_bytes(x.data, x.len, y.data, y.len);
+    int order = compare_bytes(a->item->id, a->item->id_len, b->item->id, b->item->id_len);
+    return order ? order : compare_bytes(a->unit.data, a->unit.len, b->unit.data, b->unit.len);
 }
 
 /* qsort order: rows, and within a row the nodes by name. */
 static int compare_for_rows(const void *a, const void *b)
 {
-    const struct item *x = *(const struct item *const *)a, *y = *(const struct item *const *)b;
+    const struct measured *x = a, *y = b;
     int order = compare_sources(x, y);
-    return order ? order : strcmp(x->node->name, y->node->name);
+    return order ? order : strcmp(x->item->node->name, y->item->node->name);
 }
 
 /* One row: the same full_id and unit on `count` nodes. */
-static void write_source_row(struct buf *out, const struct item *const *items, size_t count)
+static void write_source_row(struct buf *out, const struct measured *row, size_t count)
 {
     double min = NAN, max = NAN, mean = 0;
     size_t numbers = 0;
-    struct json_slice unit = unit_of(items[0]);
     for (size_t i = 0; i < count; i++) {
-        double value = items[i]->number;
+        double value = row[i].item->number;
         if (!isnan(value)) {
             min = numbers == 0 || value < min ? value : min;
             max = numbers == 0 || value > max ? value : max;
@@ -208,9 +209,9 @@ static void write_source_row(struct buf *out, const struct item *const *items, s
         }
     }
     buf_str(out, "{\"full_id\":");
-    buf_json_string(out, items[0]->id, items[0]->id_len);
+    buf_json_string(out, row[0].item->id, row[0].item->id_len);
     buf_str(out, ",\"unit\":");
-    buf_append(out, unit.data, unit.len);
+    buf_append(out, row[0].unit.data, row[0].unit.len);
     buf_printf(out, ",\"count\":%zu,\"min\":", count);
     buf_json_double(out, min);
     buf_str(out, ",\"max\":");
@@ -219,9 +220,9 @@ static void write_source_row(struct buf *out, const struct item *const *items, s
     buf_json_double(out, numbers ? mean : NAN);
     buf_str(out, ",\"nodes\":{");
     for (size_t i = 0; i < count; i++) {
-        struct json_slice value = json_member(item_json(items[i]), "value");
+        struct json_slice value = json_member(item_json(row[i].item), "value");
         buf_json_sep(out);
-        buf_json_cstr(out, items[i]->node->name);
+        buf_json_cstr(out, row[i].item->node->name);
         buf_char(out, ':');
         buf_append(out, value.data ? value.data : "null", value.data ? value.len : 4);
     }
@@ -232,17 +233,26 @@ static void write_source_row(struct buf *out, const struct item *const *items, s
  */
 static void write_sources(struct buf *out, const struct item **items, size_t count, size_t limit)
 {
-    qsort(items, count, sizeof(const struct item *), compare_for_rows);
+    struct measured *all = malloc((count + 1) * sizeof *all);
+    if (!all) {
+        out->failed = true;
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        all[i] = (struct measured){items[i], unit_of(items[i])};
+    }
+    qsort(all, count, sizeof *all, compare_for_rows);
     struct buf rows = BUF_INIT;
     size_t written = 0;
     for (size_t begin = 0, end; begin < count && written < limit; begin = end) {
-        for (end = begin + 1; end < count && compare_sources(items[begin], items[end]) == 0; end++) {
+        for (end = begin + 1; end < count && compare_sources(&all[begin], &all[end]) == 0; end++) {
         }
         if (written++ > 0) {
             buf_char(&rows, ',');
         }
-        write_source_row(&rows, items + begin, end - begin);
+        write_source_row(&rows, all + begin, end - begin);
     }
+    free(all);
     buf_printf(out, ",\"count\":%zu,\"sources\":[", written);
     buf_append(out, rows.data, rows.len);
     buf_str(out, "]}");
