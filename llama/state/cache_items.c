@@ -246,8 +246,8 @@ static void note_newest(struct group *group, int64_t at_ms)
     }
 }
 
-/* When did the reading hold its value? Its own time, seen from that of the body it came in: what is wrong with
- * the node's clock is wrong with both. Where that cannot be told, the time of the body. */
+/* When did the reading hold its value? Its own time, seen from that of the body it came in: what is wrong
+ * with the node's clock is wrong with both. Where that cannot be told, the time of the body. */
 static int64_t sample_time(const struct pass *pass, const struct item *item)
 {
     const struct source *source = pass->source;
