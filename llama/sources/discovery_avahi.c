@@ -338,6 +338,8 @@ static void start_server(struct discovery_avahi *avahi)
     int error = AVAHI_OK;
     avahi_server_config_init(&config);
     config.use_ipv6 = 0;
+    /* What this machine announces comes on its other interfaces as well, with addresses that can be asked. */
+    config.deny_interfaces = avahi_string_list_new("lo", NULL);
     config.publish_hinfo = config.publish_addresses = config.publish_workstation = config.publish_domain = 0;
     config.publish_aaaa_on_ipv4 = config.publish_a_on_ipv6 = 0;
     config.disable_publishing = 1;

@@ -12,6 +12,7 @@ from tests.support.fake_agent import stats_body
 from tests.support.mdns_responder import MdnsResponder, Service
 from tests.support.netns import HERE, THERE, Lan, why_impossible
 from tests.support.processes import SANITIZER
+from tests.support.set_clock import SetClock
 from tests.support.smollama_node import respond_body
 from tests.support.waiting import hold, stretched, wait_until
 
@@ -27,10 +28,10 @@ class Net:
         self.lan, self.stack = lan, stack
         self.closers: list = []
 
-    def llamad(self, discovery: dict | None = None, **cluster: object):
+    def llamad(self, discovery: dict | None = None, env: dict | None = None, **cluster: object):
         settings = {"discovery_method": "mdns", "poll_allow": ["10.77.0.0/24"], "aggregation_interval": 1, **cluster}
         config = {"cluster": settings, **({"discovery": discovery} if discovery else {})}
-        return self.stack.llamad(config)
+        return self.stack.llamad(config, env=env)
 
     def node(self, address: str = THERE[0], name: str | None = None, fixture: str = "kitchen", start: bool = True):
         node = self.stack.node(fixture, name, host=address, port=8080, start=False)
@@ -478,6 +479,38 @@ def test_beside_another_responder_on_this_machine(net):
     llamad.wait_node("shed", "online", timeout=SHOWN_S)
     wait_until(lambda: any(address == THERE[1] for address, _, _ in local.heard), SHOWN_S, "the other hears as before")
     assert not [d for _, _, d in local.heard if mdns.is_response(d) and b"localhost" in d]
+
+
+def test_loopback_is_not_listened_to(net):
+    """A machine's own announcements there would be of addresses that nobody may ask: doubles for ever."""
+    here = net.lan.here.run(MdnsResponder("127.0.0.1").start)
+    net.closers.append(here.stop)
+    net.announce("shed", THERE[1])
+    llamad = net.llamad()
+    here.serve(Service("kitchen-2", "127.0.1.1"))
+    llamad.wait_node("shed", timeout=SHOWN_S)
+    hold(lambda: list(llamad.nodes()) == ["shed"], 2, "nothing from loopback")
+
+
+@pytest.mark.skipif(bool(SANITIZER), reason="sanitizers want to be loaded first: no clock of our own beside them")
+@pytest.mark.parametrize("years", [5, -5])
+def test_wall_clock_that_is_set(net, tmp_path, years):
+    """As on a machine without a battery clock, when it hears the time. Avahi's deadlines are wall-clock."""
+    clock = SetClock(tmp_path)
+    net.node(name="kitchen")
+    responder = net.announce("kitchen")
+    llamad = net.llamad(env=clock.env)
+    llamad.wait_node("kitchen", "online", timeout=SHOWN_S)
+    clock.move(years * 365 * 86400)
+    llamad.wait_log("the clock was set")
+    net.node(THERE[1], "shed")
+    asked = responder.queries()
+    net.announce("shed", THERE[1])
+    llamad.wait_node("shed", "online", timeout=SHOWN_S)
+    wait_until(lambda: responder.queries() > asked, SHOWN_S, "it goes on asking")
+    hold(lambda: sightings(llamad, "kitchen"), 22, "who was there before was found again")
+    assert llamad.nodes()["kitchen"]["status"] == "online"
+    assert llamad.log.count("the clock was set") == 1
 
 
 def test_ends_in_time_while_it_asks(net):
