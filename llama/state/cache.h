@@ -40,9 +40,8 @@
 #define LIMIT_STATS        16384 /* bytes of a stats body */
 #define LIMIT_REEXPORTED   64    /* nodes that one master may speak for, or has brought and then dropped */
 #define LIMIT_TOMBSTONES   16384
-#define LIMIT_SIGHTINGS    8     /* addresses at which mDNS sees one node */
+#define LIMIT_SIGHTINGS    8        /* addresses at which mDNS sees one node */
 #define LIMIT_PARKED       16777216 /* bytes of reports that wait for the first heartbeat of their session */
-
 #define LIMIT_HISTORY      67108864 /* bytes of the readings' histories; see history.h */
 
 #define RETAIN_DEFAULT_MS  (7 * 24 * 3600 * INT64_C(1000))
@@ -69,7 +68,7 @@ struct item {
     uint16_t id_len;   /* readings: full_id decoded (may hold U+0000); others: the raw JSON id */
     uint16_t type_len; /* readings: length of source_type in the id, up to the first `:` (none: all of it) */
     uint32_t json_len, json_cap;
-    char *json; /* the node's own object, `{…}`; owned */
+    char *json;              /* the node's own object, `{…}`; owned */
     struct history *history; /* readings: of the last hour; NULL = none (never a number, no room) */
     char id[];
 };
