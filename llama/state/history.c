@@ -88,10 +88,10 @@ static void thin_bucket(struct history *history, size_t begin)
         return;
     }
     size_t i = first + 1;
-    while (isnan(points[i].value) || i == low || i == high) {
-        i++; /* of five numbers at least one ends this before the last */
+    while (i < last && (isnan(points[i].value) || i == low || i == high)) {
+        i++;
     }
-    assert(i < last);
+    assert(i < last); /* of five numbers at least one ends this before the last */
     take_out(history, i);
     if (isnan(points[i - 1].value) && isnan(points[i].value)) {
         take_out(history, i);
