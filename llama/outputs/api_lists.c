@@ -34,7 +34,6 @@ int api_render_nodes(const struct call *call, struct buf *out, struct api_fault 
     }
     size_t count = call->nodes.count < limit ? call->nodes.count : limit;
     open_body(out, call->now);
-    api_write_broker(out, call->api->cache, call->now);
     buf_printf(out, ",\"count\":%zu,\"nodes\":[", count);
     for (size_t i = 0; i < count; i++) {
         buf_json_sep(out);

@@ -257,6 +257,7 @@ void api_render_health(const struct api *api, struct now now, struct buf *out)
     buf_printf(out, "{\"status\":\"%s\"", cache_link_evidence(api->cache).up ? "ok" : "degraded");
     buf_json_key(out, "timestamp");
     buf_json_time(out, now.wall_ms);
+    api_write_broker(out, api->cache, now);
     write_text(out, "version", api->version);
     write_text(out, "instance", api->instance);
     buf_json_key(out, "revision");

@@ -117,9 +117,9 @@ function api(cluster, url) {
   const nodes = [...cluster.nodes.values()];
   switch (url.pathname) {
     case '/api/health':
-      return { status: 'ok' };
+      return { status: 'ok', broker_down_since: cluster.brokerDownSince };
     case '/api/cluster/nodes':
-      return { broker_down_since: cluster.brokerDownSince, count: nodes.length, nodes };
+      return { count: nodes.length, nodes };
     case '/api/cluster/readings':
       return { count: 0, nodes: {}, readings: cluster.allReadings() };
     case '/api/cluster/observations':

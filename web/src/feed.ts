@@ -318,13 +318,14 @@ export class Feed {
       ]);
       return [...listOf<T>(all, kind), ...listOf<T>(own, kind)];
     };
-    const [nodes, readings, observations, memories, stats, events] = await Promise.all([
+    const [nodes, readings, observations, memories, stats, events, health] = await Promise.all([
       this.ports.get('nodes', signal),
       this.ports.get('readings', signal),
       items<Observation>('observations'),
       items<Memory>('memories'),
       this.ports.get('stats', signal),
       this.ports.get('events?limit=50', signal),
+      this.ports.get('../health', signal),
     ]);
     // The rest is used as it came.
     listOf(nodes, 'nodes');
@@ -337,6 +338,7 @@ export class Feed {
       memories: { memories },
       stats: stats as Polled['stats'],
       events: events as Polled['events'],
+      health: (health ?? {}) as Polled['health'],
     };
   }
 

@@ -112,7 +112,7 @@ function polled(model: Model, answers: Polled, receivedMs: number): Model {
     loaded: true,
     serverMs: Date.parse(answers.nodes.timestamp),
     receivedMs,
-    brokerDownSince: answers.nodes.broker_down_since ?? null,
+    brokerDownSince: answers.health.broker_down_since ?? null,
     nodes: byName(answers.nodes.nodes),
     readings: byNode(answers.readings.readings),
     observations: mergeItems(new Map(), answers.observations.observations),

@@ -101,7 +101,8 @@ export interface Frame {
 
 /** The answers of one round of polling; all of them, or the round does not count. */
 export interface Polled {
-  nodes: { timestamp: string; broker_down_since?: string | null; nodes: ClusterNode[] };
+  nodes: { timestamp: string; nodes: ClusterNode[] };
+  health: { broker_down_since?: string | null };
   readings: { readings: Reading[] };
   observations: { observations: Observation[] };
   memories: { memories: Memory[] };

@@ -207,6 +207,7 @@ test('polled_answers_replace_the_lists', () => {
       memories: { memories: [] },
       stats: { nodes: { total: 1 }, totals: {}, by_node: { b: {} } },
       events: { events: [event(2, 'b', 5)] },
+      health: { broker_down_since: at(4) },
     },
   });
   assert.deepEqual([...model.nodes.keys()], ['b']);
@@ -222,6 +223,7 @@ test('polled_answers_replace_the_lists', () => {
     'events that were seen stay',
   );
   assert.equal(model.serverMs, T0 + 77_000);
+  assert.equal(model.brokerDownSince, at(4));
 });
 
 test('more_items_of_a_node_join_what_is_there', () => {

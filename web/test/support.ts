@@ -205,6 +205,7 @@ export function apiOf(nodes: ClusterNode[]): (path: string) => unknown {
     if (path.startsWith('memories')) return { memories: [] };
     if (path === 'stats') return { nodes: { total: nodes.length }, totals: { readings: 1 }, by_node: {} };
     if (path.startsWith('events')) return { events: [] };
+    if (path === '../health') return { status: 'ok', broker_down_since: null };
     throw new HttpError(404, `unexpected ${path}`);
   };
 }
