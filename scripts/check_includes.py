@@ -26,11 +26,13 @@ LAYERS = {
     "llama/state": ["common"],
     "llama/sources": ["llama/state", "common"],
     "llama/outputs": ["llama/state", "common"],
-    "llama": ["llama/sources", "llama/outputs", "llama/state", "common"],
+    "llama/store": ["llama/state", "common"],
+    "llama": ["llama/sources", "llama/outputs", "llama/store", "llama/state", "common"],
 }
 # Modules without I/O: none of these headers, and no clock.
-PURE = ["llama/state/", "llama/outputs/api", "llama/outputs/frame", "common/report", "common/heartbeat", "common/topic",
-        "common/timestamp", "common/backoff", "common/json", "common/buf"]
+PURE = ["llama/state/", "llama/store/line", "llama/store/event_line", "llama/store/node_line", "llama/outputs/api",
+        "llama/outputs/frame", "common/report", "common/heartbeat", "common/topic", "common/timestamp", "common/backoff",
+        "common/json", "common/buf"]
 IMPURE = re.compile(r"^(loop|mqtt|log|conf)\.h$|^(sys/socket|unistd|netdb|fcntl|poll)\.h$")
 READS_CLOCK = re.compile(r"\b(clock_now|clock_gettime|time|gettimeofday)\s*\(")
 

@@ -1,0 +1,34 @@
+/*
+ * event_line: events as lines of a file, and back. Pure.
+ *
+ *     {"llamad":"events","v":1,"crc":…}
+ *     {"id":7,"at":"2026-…Z","node":"kitchen","from":"online","to":"stale","cause":"late","reason":"…","crc":…}
+ *
+ * `node` is null for the whole cluster. Ids follow each other without gaps.
+ */
+#ifndef EVENT_LINE_H
+#define EVENT_LINE_H
+
+#include "buf.h"
+#include "events.h"
+
+/* Bytes of a line at most: names and reasons may need escapes. */
+#define EVENT_LINE_MAX 4096
+
+void event_line_header(struct buf *out);
+void event_line_write(struct buf *out, const struct event *event);
+
+struct event_lines {      /* embedded; start zeroed */
+    struct event *events; /* owned: the last run without a gap, oldest first */
+    size_t count;
+    size_t lines;      /* good ones, the header included */
+    size_t whole_len;  /* bytes up to the end of the last line that ends */
+    bool torn;         /* more bytes follow: a line that was not finished */
+    size_t bad;        /* lines that are not ours, wrong, or out of order, */
+    size_t bad_offset; /* the first of them */
+};
+/* 0, -EBADMSG (not a file of events of this version: nothing is taken) or -ENOMEM. */
+int event_lines_read(const char *text, size_t len, struct event_lines *ret_lines);
+void event_lines_finish(struct event_lines *lines);
+
+#endif
