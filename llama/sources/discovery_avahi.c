@@ -2,7 +2,7 @@
 
 #include "avahi_loop.h"
 #include "log.h"
-#include "mdns_packet.h"
+#include "mdns_senders.h"
 
 #include <avahi-common/error.h>
 #include <avahi-common/malloc.h>
@@ -11,30 +11,20 @@
 #include <avahi-core/lookup.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #define TICK_MS        500
-#define PACKET_MAX     9216 /* multicast DNS goes up to 9000 */
-#define RESOLVE_MAX    64   /* services whose records are awaited at a time */
+#define RESOLVE_MAX    64 /* services whose records are awaited at a time */
 #define RETRY_MS       60000
 #define RETRY_MAX_MS   (16 * 60000)
 #define RESTART_MS     30000 /* after Avahi failed */
 #define FOUND_AGAIN_MS 20000 /* after a new beginning: who is not, is gone */
 #define JUMP_MS        2000  /* the wall clock moved against the monotonic one */
-#define SENDERS        64
-
-/* Who sent the record of a service. */
-struct sender {
-    char instance[MDNS_LABEL_MAX + 1];
-    int interface;
-    struct in_addr source;
-};
 
 /* A service that Avahi's browser holds. */
 struct seen {
     struct seen *next; /* newest first; owner: the browser */
     struct discovery_avahi *avahi;
-    struct sender who;
+    struct mdns_sender who;
     AvahiSServiceResolver *resolver; /* NULL = not asked for yet, or failed */
     bool pending;                    /* no answer of the resolver yet */
     bool lost;                       /* of before the last beginning, and not found again */
@@ -52,97 +42,31 @@ struct discovery_avahi {
     struct seen *first;
     unsigned count, pending;
     uint64_t dropped;
-    struct sender senders[SENDERS]; /* a ring: records may come before the browser tells of their service */
-    unsigned next_sender;
+    struct mdns_senders *senders;
     struct loop_timer *tick_timer;
     struct loop_after *restart_soon;
     int64_t clock_offset_ms; /* wall minus monotonic */
     int64_t start_ms;        /* when to start, while it does not run; monotonic */
     int64_t sweep_ms;        /* when those not found again go; 0 = nobody was lost */
     bool failure_logged;
-    int interface; /* of the packet being looked at */
-    struct in_addr source;
-    unsigned char packet[PACKET_MAX];
 };
-
-/* ---- who sends ---- */
-
-static bool is_sender(const struct sender *sender, const char *instance, int interface)
-{
-    return sender->interface == interface && strcmp(sender->instance, instance) == 0;
-}
 
 static struct seen **find_seen(struct discovery_avahi *avahi, const char *instance, int interface)
 {
     struct seen **link = &avahi->first;
-    while (*link && !is_sender(&(*link)->who, instance, interface)) {
+    while (*link && !mdns_sender_is(&(*link)->who, instance, interface)) {
         link = &(*link)->next;
     }
     return link;
 }
 
-static void on_packet_service(void *user, const char *instance, size_t len)
+static bool on_sender(void *user, const struct mdns_sender *sender)
 {
-    struct discovery_avahi *avahi = user;
-    struct sender sender = {.interface = avahi->interface, .source = avahi->source};
-    memcpy(sender.instance, instance, len);
-    if (strlen(sender.instance) != len) {
-        return; /* Avahi does not hand on such names */
-    }
-    struct seen *seen = *find_seen(avahi, sender.instance, sender.interface);
+    struct seen *seen = *find_seen(user, sender->instance, sender->interface);
     if (seen) {
-        seen->who.source = sender.source;
-        return;
+        seen->who.source = sender->source;
     }
-    avahi->senders[avahi->next_sender] = sender;
-    avahi->next_sender = (avahi->next_sender + 1) % SENDERS;
-}
-
-static struct in_addr sender_of(const struct discovery_avahi *avahi, const char *instance, int interface)
-{
-    for (unsigned i = 1; i <= SENDERS; i++) { /* the latest first */
-        const struct sender *sender = &avahi->senders[(avahi->next_sender + SENDERS - i) % SENDERS];
-        if (is_sender(sender, instance, interface)) {
-            return sender->source;
-        }
-    }
-    return (struct in_addr){.s_addr = INADDR_ANY};
-}
-
-/* Looks at the packet that Avahi is about to take from its socket. */
-static void peek(struct discovery_avahi *avahi, int fd)
-{
-    int domain = 0;
-    socklen_t size = sizeof domain;
-    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0 || domain != AF_INET) {
-        return; /* netlink */
-    }
-    struct sockaddr_in source = {0};
-    struct iovec iov = {.iov_base = avahi->packet, .iov_len = sizeof avahi->packet};
-    union {
-        char bytes[256];
-        struct cmsghdr align;
-    } control;
-    struct msghdr message = {.msg_name = &source,
-                             .msg_namelen = sizeof source,
-                             .msg_iov = &iov,
-                             .msg_iovlen = 1,
-                             .msg_control = &control,
-                             .msg_controllen = sizeof control};
-    ssize_t len = recvmsg(fd, &message, MSG_PEEK | MSG_DONTWAIT);
-    if (len <= 0) {
-        return;
-    }
-    avahi->interface = -1;
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
-        if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
-            struct in_pktinfo info;
-            memcpy(&info, CMSG_DATA(c), sizeof info);
-            avahi->interface = info.ipi_ifindex;
-        }
-    }
-    avahi->source = source.sin_addr;
-    mdns_packet_services(avahi->packet, (size_t)len, avahi->type, on_packet_service, avahi);
+    return seen != NULL;
 }
 
 /* ---- resolving ---- */
@@ -254,7 +178,7 @@ static void add_seen(struct discovery_avahi *avahi, const char *name, int interf
     seen->avahi = avahi;
     memcpy(seen->who.instance, name, strlen(name) + 1);
     seen->who.interface = interface;
-    seen->who.source = sender_of(avahi, name, interface);
+    seen->who.source = mdns_senders_find(avahi->senders, name, interface);
     seen->next = avahi->first;
     avahi->first = seen;
     avahi->count++;
@@ -391,7 +315,7 @@ static bool on_before(void *user, int fd)
         return false;
     }
     if (fd >= 0) {
-        peek(avahi, fd);
+        mdns_senders_peek(avahi->senders, fd, on_sender, avahi);
     }
     return true;
 }
@@ -434,19 +358,6 @@ static void on_tick(void *user)
     }
 }
 
-/* Without the domain, which some write behind it: always ".local". */
-static char *copy_type(const char *service_type)
-{
-    static const char domain[] = ".local";
-    size_t len = strlen(service_type);
-    len -= len > 0 && service_type[len - 1] == '.';
-    size_t domain_len = sizeof domain - 1;
-    if (len > domain_len && strncmp(service_type + len - domain_len, domain, domain_len) == 0) {
-        len -= domain_len;
-    }
-    return strndup(service_type, len);
-}
-
 /* ---- interface ---- */
 
 struct discovery_avahi *discovery_avahi_create(struct loop *loop, const char *service_type,
@@ -458,11 +369,12 @@ struct discovery_avahi *discovery_avahi_create(struct loop *loop, const char *se
     }
     avahi->loop = loop;
     avahi->callbacks = *callbacks;
-    avahi->type = copy_type(service_type);
+    avahi->type = strdup(service_type);
+    avahi->senders = avahi->type ? mdns_senders_create(avahi->type) : NULL;
     avahi_loop_init(&avahi->adapter, loop, on_before, avahi);
     avahi->tick_timer = loop_timer_create(loop, on_tick, avahi);
     avahi->restart_soon = loop_after_create(loop, on_restart, avahi);
-    if (!avahi->type || !avahi->tick_timer || !avahi->restart_soon) {
+    if (!avahi->senders || !avahi->tick_timer || !avahi->restart_soon) {
         discovery_avahi_destroy(avahi);
         return NULL;
     }
@@ -485,6 +397,7 @@ void discovery_avahi_destroy(struct discovery_avahi *avahi)
     }
     loop_timer_destroy(avahi->tick_timer);
     loop_after_destroy(avahi->restart_soon);
+    mdns_senders_destroy(avahi->senders);
     free(avahi->type);
     free(avahi);
 }

@@ -251,12 +251,15 @@ static int64_t check_due_ms(struct mdns_services *services, struct mdns_service 
         set_unproven(services, service, false);
         return service->checked_ms + MDNS_HURRY_MS;
     }
-    if (strcmp(node->url, service->url) != 0) {
-        return 0;
-    }
-    if (node->evidence.probe.ever_ok) { /* polled in its own name */
+    bool used = strcmp(node->url, service->url) == 0;
+    if (used && node->evidence.probe.ever_ok) { /* polled in its own name */
         service->proven = true;
+    }
+    if (service->proven || node->found != FOUND_MDNS) {
         set_unproven(services, service, false);
+    }
+    if (!used) {
+        return 0;
     }
     bool another = strcmp(node->evidence.probe.error, "wrong_node") == 0 &&
                    node->evidence.probe.at_ms > service->checked_ms;

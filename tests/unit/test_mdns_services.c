@@ -346,6 +346,29 @@ static void a_flood_of_names_is_bounded(void **state)
     lan_close(&lan);
 }
 
+static void names_that_others_vouch_for_leave_room(void **state)
+{
+    (void)state;
+    struct lan lan;
+    lan_open(&lan);
+    for (int i = 0; i <= MDNS_UNPROVEN_MAX; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "agent-%d", i);
+        found(&lan, name, "192.168.1.66");
+        check_is(&lan, "http://192.168.1.66:8080", "");
+    }
+    assert_int_equal(mdns_services_stats(lan.services).unproven, MDNS_UNPROVEN_MAX);
+    assert_int_equal(mdns_services_stats(lan.services).dropped, 1);
+    world_beat(&lan.world, "agent-7", "s1", 1);
+    world_beat(&lan.world, "agent-8", "s1", 1);
+    no_check(&lan);
+    assert_int_equal(mdns_services_stats(lan.services).unproven, MDNS_UNPROVEN_MAX - 2);
+    world_wait(&lan.world, MDNS_RECHECK_MS); /* the one that found no room tries again */
+    check_is(&lan, "http://192.168.1.66:8080", "");
+    assert_int_equal(mdns_services_stats(lan.services).unproven, MDNS_UNPROVEN_MAX - 1);
+    lan_close(&lan);
+}
+
 static void the_newest_is_asked_first(void **state)
 {
     (void)state;
@@ -390,6 +413,7 @@ int main(void)
         cmocka_unit_test(who_was_forgotten_comes_back_by_answering),
         cmocka_unit_test(names_that_no_node_can_have_are_counted),
         cmocka_unit_test(a_flood_of_names_is_bounded),
+        cmocka_unit_test(names_that_others_vouch_for_leave_room),
         cmocka_unit_test(the_newest_is_asked_first),
         cmocka_unit_test(a_changed_type_is_taken_over),
     };
