@@ -7,7 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from tests.support.discovery_net import Net
 from tests.support.fake_agent import FakeAgent
+from tests.support.netns import Lan, why_impossible
 from tests.support.recordings import Recording
 from tests.support.waiting import wait_until
 
@@ -35,3 +37,25 @@ def still(module_stack):
                and llamad.get("/api/cluster/memories", limit=1000)["count"] == 12, 5, "all content is in")
     contents = {name: {kind: json.loads(body) for kind, body in parts.items()} for name, parts in bodies.items()}
     return SimpleNamespace(llamad=llamad, http=llamad.http, bodies=bodies, contents=contents, stack=module_stack)
+
+
+@pytest.fixture(scope="session")
+def namespaces():
+    """Skips what needs network namespaces where there can be none."""
+    reason = why_impossible()
+    if reason:
+        pytest.skip(reason)
+
+
+@pytest.fixture
+def lan(namespaces):
+    """Two machines on a wire; the test, and what it starts, is on one of them."""
+    with Lan() as made:
+        yield made
+
+
+@pytest.fixture
+def net(lan, stack):
+    made = Net(lan, stack)
+    yield made
+    made.close()
