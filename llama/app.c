@@ -6,6 +6,7 @@
 #include "folders.h"
 #include "ingest.h"
 #include "journal.h"
+#include "keeper.h"
 #include "log.h"
 #include "poller.h"
 #include "reload.h"
@@ -39,6 +40,8 @@ struct app {
     struct app_config config;
     struct loop *loop;
     struct cache *cache;
+    char *state_dir;       /* owned; NULL = there is none that may be written to */
+    struct keeper *keeper; /* NULL: nothing is kept over a restart */
     struct broker *broker; /* NULL unless broker.run */
     struct fetch *fetch;
     struct poller *poller;
@@ -57,6 +60,7 @@ struct app {
     int64_t stop_until_ms; /* monotonic; 0 = not stopping */
     bool mqtt_stopped;
     bool broker_stopping;
+    bool broker_stopped;
 };
 
 /* --- changes --- */
@@ -64,7 +68,9 @@ struct app {
 static void changed(void *user)
 {
     struct app *app = user;
-    journal_write(&app->journal, app->cache, clock_now());
+    struct now now = clock_now();
+    journal_write(&app->journal, app->cache, now);
+    keeper_changed(app->keeper, now);
     if (app->server) {
         server_changed(app->server);
     }
@@ -119,6 +125,7 @@ static int action_forget(void *user, struct node *node)
     int e = cache_forget(app->cache, node);
     if (e == 0) {
         log_info("node %s: to be forgotten, on request", name);
+        keeper_forgot(app->keeper);
     }
     changed(app);
     return e;
@@ -129,6 +136,7 @@ static void action_health(void *user, struct buf *out)
     const struct app *app = user;
     const struct status_parts parts = {
         .cache = app->cache,
+        .keeper = app->keeper,
         .ingest = app->ingest,
         .poller = app->poller,
         .discovery = app->discovery,
@@ -142,10 +150,11 @@ static void action_health(void *user, struct buf *out)
 
 /* --- the end --- */
 
+/* What is kept over a restart may take until the deadline; a slow disk holds up nobody else's goodbye. */
 static void on_broker_stopped(void *user)
 {
     struct app *app = user;
-    loop_stop(app->loop);
+    app->broker_stopped = true;
 }
 
 static void on_mqtt_stopped(void *user)
@@ -160,14 +169,15 @@ static void on_stop_poll(void *user)
 {
     struct app *app = user;
     bool said = app->mqtt_stopped && server_is_idle(app->server);
-    if (app->broker_stopping || (!said && clock_now().mono_ms < app->stop_until_ms)) {
-        return;
+    if (!app->broker_stopping && (said || clock_now().mono_ms >= app->stop_until_ms)) {
+        app->broker_stopping = true;
+        if (app->broker) {
+            broker_stop(app->broker, BROKER_STOP_MS, on_broker_stopped, app);
+        } else {
+            app->broker_stopped = true;
+        }
     }
-    app->broker_stopping = true;
-    loop_timer_stop(app->stop_timer);
-    if (app->broker) {
-        broker_stop(app->broker, BROKER_STOP_MS, on_broker_stopped, app);
-    } else {
+    if (app->broker_stopped && keeper_is_idle(app->keeper)) {
         loop_stop(app->loop);
     }
 }
@@ -188,6 +198,7 @@ static void begin_stop(struct app *app, int signal_number)
     loop_timer_start(app->stop_timer, STOP_POLL_MS, STOP_POLL_MS);
     server_stop(app->server);
     ingest_stop(app->ingest, GOODBYE_MS, on_mqtt_stopped, app);
+    keeper_stop(app->keeper);
 }
 
 /* --- signals --- */
@@ -247,7 +258,7 @@ static int start_broker(struct app *app)
     const struct broker_options options = {
         .listen = app->config.broker.listen,
         .port = app->config.broker.port,
-        .state_dir = app->config.broker.state_dir,
+        .state_dir = app->state_dir,
         .config_dir = config_dir,
     };
     const char *error = "";
@@ -390,6 +401,23 @@ static void log_start(const struct app *app)
     }
 }
 
+/* Without a folder for state llamad runs all the same, unless its broker needs it. */
+static int start_keeper(struct app *app)
+{
+    int e = folders_state_dir(app->conf, &app->state_dir);
+    if (e != 0 && app->config.broker.run) {
+        log_error("llamad: broker.run needs a folder for state");
+        return e;
+    }
+    if (e != 0) {
+        log_warning("llamad: nothing is kept over a restart, for want of a folder for state");
+        return 0;
+    }
+    app->keeper = keeper_create(app->loop, app->cache, app->state_dir);
+    app->journal.event = events_last_id(cache_events(app->cache)); /* those were logged when they happened */
+    return 0;
+}
+
 /* The port first: a second llamad must not start a broker before it finds that out. */
 static int start(struct app *app)
 {
@@ -405,6 +433,7 @@ static int start(struct app *app)
         return e;
     }
     e = start_timers(app);
+    e = e ? e : start_keeper(app);
     e = e ? e : start_poller(app);
     e = e ? e : start_ingest(app);
     e = e ? e : start_server(app);
@@ -413,6 +442,7 @@ static int start(struct app *app)
         return e;
     }
     reload_apply(app->cache, app->poller, NULL, app->conf);
+    keeper_restore_nodes(app->keeper, url_allowed, app);
     e = start_discovery(app); /* after the manual nodes: whom it finds may be one of them */
     if (e != 0) {
         return e;
@@ -432,6 +462,7 @@ static bool finish(struct app *app)
     poller_destroy(app->poller);
     fetch_destroy(app->fetch);
     broker_destroy(app->broker);
+    keeper_destroy(app->keeper);
     for (size_t i = 0; i < SIGNALS; i++) {
         loop_signal_destroy(app->signals[i]);
     }
@@ -445,6 +476,7 @@ static bool finish(struct app *app)
         loop_destroy(app->loop);
     }
     config_finish(&app->config);
+    free(app->state_dir);
     conf_destroy(app->reloaded);
     conf_destroy(app->conf);
     return clean;

@@ -1,6 +1,5 @@
 #include "config.h"
 
-#include "folders.h"
 #include "log.h"
 
 #include <arpa/inet.h>
@@ -188,9 +187,6 @@ int config_read(const struct conf *conf, struct app_config *ret_config)
     int e = read_mqtt(conf, &config);
     e = e ? e : read_http(conf, &config);
     e = e ? e : read_list(conf, "cluster.poll_allow", &config.poll.allow, &config.poll.allow_count);
-    if (e == 0 && config.broker.run) {
-        e = folders_state_dir(conf, &config.broker.state_dir);
-    }
     if (e != 0) {
         config_finish(&config);
         return e;
@@ -205,7 +201,6 @@ void config_finish(struct app_config *config)
         explicit_bzero(config->mqtt.password, strlen(config->mqtt.password));
     }
     free(config->mqtt.password);
-    free(config->broker.state_dir);
     free(config->poll.allow);
     free(config->http.hosts);
     *config = (struct app_config){0};

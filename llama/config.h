@@ -26,7 +26,6 @@ struct app_config {
         bool run;
         const char *listen;
         uint16_t port;
-        char *state_dir; /* owned: cluster.state_dir, or where it is writable; NULL unless broker.run */
     } broker;
     struct {
         const char *listen;

@@ -123,15 +123,15 @@ int folders_state_dir(const struct conf *conf, char **ret_path)
         return *ret_path ? 0 : -ENOMEM;
     }
     if (conf_is_set(conf, "cluster.state_dir")) {
-        log_error("%s: cluster.state_dir: cannot write to %s: %s", conf_origin(conf, "cluster.state_dir"),
-                  wanted, strerror(-e));
+        log_warning("%s: cluster.state_dir: cannot write to %s: %s", conf_origin(conf, "cluster.state_dir"),
+                    wanted, strerror(-e));
         return e;
     }
     char *path = user_state_dir();
     int other = path ? make_writable(path) : -ENOENT;
     if (other != 0) {
-        log_error("cannot write to %s (%s) nor to %s (%s); set cluster.state_dir", wanted, strerror(-e),
-                  path ? path : "a folder in HOME", strerror(-other));
+        log_warning("cannot write to %s (%s) nor to %s (%s); set cluster.state_dir", wanted, strerror(-e),
+                    path ? path : "a folder in HOME", strerror(-other));
         free(path);
         return other;
     }

@@ -44,7 +44,7 @@ int main(int argc, char **argv)
     }
     struct app_end end = app_run(conf);
     if (end.hung) {
-        log_warning("left a name look-up unfinished");
+        log_warning("left a name look-up or a write to the disk unfinished");
         _exit(end.status);
     }
     return end.status;

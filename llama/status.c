@@ -69,6 +69,23 @@ static void write_poller(const struct poller_stats *stats, struct buf *out)
     buf_char(out, '}');
 }
 
+static void write_store(const struct keeper *keeper, struct buf *out)
+{
+    buf_json_key(out, "store");
+    if (!keeper) {
+        buf_str(out, "null");
+        return;
+    }
+    struct keeper_stats stats = keeper_stats(keeper);
+    buf_char(out, '{');
+    buf_json_key(out, "ok");
+    buf_json_bool(out, !stats.failing);
+    member_int(out, "errors", stats.errors);
+    member_int(out, "events_bytes", stats.events_bytes);
+    member_int(out, "nodes_bytes", stats.nodes_bytes);
+    buf_char(out, '}');
+}
+
 static void write_http(const struct server_stats *stats, struct buf *out)
 {
     buf_json_key(out, "http");
@@ -90,5 +107,6 @@ void status_write_health(const struct status_parts *parts, struct buf *out)
     write_broker(parts, out);
     write_poller(poller_stats(parts->poller), out);
     write_discovery(parts->discovery, out);
+    write_store(parts->keeper, out);
     write_http(server_stats(parts->server), out);
 }

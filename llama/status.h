@@ -7,11 +7,13 @@
 #include "broker.h"
 #include "discovery.h"
 #include "ingest.h"
+#include "keeper.h"
 #include "poller.h"
 #include "server.h"
 
 struct status_parts { /* borrowed */
     const struct cache *cache;
+    const struct keeper *keeper; /* NULL: nothing is kept */
     const struct ingest *ingest;
     const struct poller *poller;
     const struct discovery *discovery; /* NULL if it is off */
@@ -21,7 +23,7 @@ struct status_parts { /* borrowed */
     uint16_t port;
 };
 
-/* Appends "broker", "poller", "discovery", "http" and "mqtt_refused" to an object. */
+/* Appends "broker", "poller", "discovery", "store", "http" and "mqtt_refused" to an object. */
 void status_write_health(const struct status_parts *parts, struct buf *out);
 
 #endif

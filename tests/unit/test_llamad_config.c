@@ -1,6 +1,7 @@
 /* llamad's config: what it refuses to run with, and what becomes of the keys. */
 #include "config.h"
 
+#include "folders.h"
 #include "log_capture.h"
 
 #include <errno.h>
@@ -79,7 +80,6 @@ static void defaults_are_fine(void **state)
     assert_int_equal(config.mqtt.port, 1883);
     assert_int_equal(config.http.port, 8090);
     assert_false(config.http.open_to_all);
-    assert_null(config.broker.state_dir); /* nothing is written without a broker of its own */
     assert_null(config.poll.allow);
     assert_int_equal(config.poll.timeout_ms, 5000);
     assert_int_equal(config_poll_interval_ms(conf), 60000);
@@ -151,24 +151,32 @@ static void open_page_is_allowed_when_asked_for(void **state)
 
 static void own_broker_is_the_one_connected_to(void **state)
 {
-    char folder[] = "/tmp/test_llamad_config.XXXXXX";
-    char text[256];
     (void)state;
-    assert_non_null(mkdtemp(folder));
-    snprintf(text, sizeof text,
-             "mqtt: {broker: elsewhere, port: 9}\ncluster: {state_dir: %s/a/b}\n"
-             "broker: {run: true, listen: 0.0.0.0, port: 2883}\n",
-             folder);
-    struct conf *conf = load(text);
+    struct conf *conf = load("mqtt: {broker: elsewhere, port: 9}\n"
+                             "broker: {run: true, listen: 0.0.0.0, port: 2883}\n");
     struct app_config config;
     assert_true(has_problem(conf, CONF_WARNING, "not to this one"));
     assert_int_equal(config_read(conf, &config), 0);
     assert_string_equal(config.mqtt.host, "127.0.0.1");
     assert_int_equal(config.mqtt.port, 2883);
-    snprintf(text, sizeof text, "%s/a/b", folder);
-    assert_string_equal(config.broker.state_dir, text);
-    assert_int_equal(rmdir(text), 0); /* made */
     config_finish(&config);
+    conf_destroy(conf);
+}
+
+static void state_dir_is_made(void **state)
+{
+    char folder[] = "/tmp/test_llamad_config.XXXXXX";
+    char text[256];
+    char *path;
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    snprintf(text, sizeof text, "cluster: {state_dir: %s/a/b}\n", folder);
+    struct conf *conf = load(text);
+    assert_int_equal(folders_state_dir(conf, &path), 0);
+    snprintf(text, sizeof text, "%s/a/b", folder);
+    assert_string_equal(path, text);
+    assert_int_equal(rmdir(text), 0); /* made */
+    free(path);
     conf_destroy(conf);
     snprintf(text, sizeof text, "%s/a", folder);
     rmdir(text);
@@ -178,10 +186,10 @@ static void own_broker_is_the_one_connected_to(void **state)
 static void state_dir_that_somebody_set_is_not_replaced(void **state)
 {
     struct world *world = *state;
-    struct conf *conf = load("broker: {run: true}\ncluster: {state_dir: /proc/nowhere}\n");
-    struct app_config config;
-    assert_true(config_read(conf, &config) < 0);
-    assert_int_equal(logged(world, "llamad.yaml:2: cluster.state_dir: cannot write to /proc/nowhere"), 1);
+    struct conf *conf = load("cluster: {state_dir: /proc/nowhere}\n");
+    char *path;
+    assert_true(folders_state_dir(conf, &path) < 0);
+    assert_int_equal(logged(world, "llamad.yaml:1: cluster.state_dir: cannot write to /proc/nowhere"), 1);
     conf_destroy(conf);
 }
 
@@ -243,6 +251,7 @@ int main(void)
         TEST(own_broker_for_the_network_is_fine_with_a_login),
         TEST(open_page_is_allowed_when_asked_for),
         TEST(own_broker_is_the_one_connected_to),
+        TEST(state_dir_is_made),
         TEST(state_dir_that_somebody_set_is_not_replaced),
         TEST(empty_list_of_networks_is_not_the_default_one),
         TEST(password_comes_from_its_file),
