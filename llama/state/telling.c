@@ -9,22 +9,25 @@
 
 bool telling_may(struct telling *telling, bool news, int64_t now_ms, int64_t wall_ms)
 {
-    int64_t refills = (now_ms - telling->refilled_ms) / TELLING_MS;
-    if (telling->spent == 0 || refills >= telling->spent) {
-        telling->spent = 0;
-        telling->refilled_ms = now_ms;
+    if (news && now_ms - telling->changed_ms >= TELLING_REST_MS) {
+        telling->told = 0;
+    }
+    if (news) {
+        telling->changed_ms = now_ms;
+    }
+    if (telling->told < TELLING_BURST) {
+        telling->told++;
+        telling->wait_ms = TELLING_MIN_MS;
+    } else if (now_ms - telling->told_ms >= telling->wait_ms) {
+        telling->wait_ms = 2 * telling->wait_ms < TELLING_MAX_MS ? 2 * telling->wait_ms : TELLING_MAX_MS;
     } else {
-        telling->spent -= (uint32_t)refills;
-        telling->refilled_ms += refills * TELLING_MS;
+        if (news && telling->untold++ == 0) {
+            telling->untold_since_wall_ms = wall_ms;
+        }
+        return false;
     }
-    if (telling->spent < TELLING_BURST) {
-        telling->spent++;
-        return true;
-    }
-    if (news && telling->untold++ == 0) {
-        telling->untold_since_wall_ms = wall_ms;
-    }
-    return false;
+    telling->told_ms = now_ms;
+    return true;
 }
 
 void telling_append(struct telling *telling, char *reason, size_t size)
