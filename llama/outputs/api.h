@@ -69,7 +69,9 @@ void api_write_node(struct buf *out, const struct node *node, struct now now, bo
 void api_write_item(struct buf *out, const struct item *item);
 void api_write_stats(struct buf *out, const struct cache *cache,
                      uint64_t since /* by_node: only newer; 0 = all */, const struct node *only);
-/* `"broker_down_since"`: since when llamad has had no broker; null while it has one. */
+/* `"incidents"`: what concerns the whole cluster. */
+void api_write_incidents(struct buf *out, const struct cache *cache);
+/* `"broker_down_since"`: since when llamad has had no broker; null while it has one. And the incidents. */
 void api_write_broker(struct buf *out, const struct cache *cache, struct now now);
 void api_write_event(struct buf *out, const struct event *event);
 

@@ -39,7 +39,13 @@ int api_render_nodes(const struct call *call, struct buf *out, struct api_fault 
         buf_json_sep(out);
         api_write_node(out, call->nodes.nodes[i], call->now, true);
     }
-    buf_str(out, "]}");
+    buf_char(out, ']');
+    size_t incidents;
+    cache_incidents(call->api->cache, &incidents);
+    if (incidents > 0) {
+        api_write_incidents(out, call->api->cache);
+    }
+    buf_char(out, '}');
     return 0;
 }
 

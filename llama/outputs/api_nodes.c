@@ -135,7 +135,7 @@ static void write_evidence(struct buf *out, const struct node *node, struct now 
     write_sightings(out, node);
     write_flag(out, "frozen", evidence->frozen);
     write_flag(out, "clock_skewed", evidence->clock_skewed);
-    write_text(out, "detail", evidence->detail);
+    write_text(out, "frozen_detail", evidence->frozen_detail ? evidence->frozen_detail : "");
     buf_char(out, '}');
 }
 
@@ -176,12 +176,23 @@ static void write_snapshots(struct buf *out, const struct node *node, struct now
     buf_char(out, '}');
 }
 
-static void write_sessions(struct buf *out, const struct node *node)
+static void write_sessions(struct buf *out, const struct node *node, struct now now)
 {
     buf_json_key(out, "sessions");
     buf_char(out, '[');
     if (node->has_heartbeat) {
         buf_json_cstr(out, node->heartbeat.session);
+    }
+    buf_char(out, ']');
+    buf_json_key(out, "superseded");
+    buf_char(out, '[');
+    for (const struct session_memory *other = node->sessions; other; other = other->next) {
+        buf_json_sep(out);
+        buf_char(out, '{');
+        write_text(out, "session", other->session);
+        write_text(out, "url", other->url ? other->url : "");
+        write_moment(out, "heard_at", now, other->heard_ms);
+        buf_char(out, '}');
     }
     buf_char(out, ']');
 }
@@ -200,7 +211,7 @@ void api_render_node(const struct node *node, struct now now, struct buf *out)
     write_rejects(out, node->rejects, false);
     write_text(out, "last_reject", node->last_reject);
     write_snapshots(out, node, now);
-    write_sessions(out, node);
+    write_sessions(out, node, now);
     buf_char(out, '}');
 }
 

@@ -237,12 +237,31 @@ void api_write_stats_of(struct buf *out, const struct selection *nodes, uint64_t
     buf_char(out, '}');
 }
 
+void api_write_incidents(struct buf *out, const struct cache *cache)
+{
+    size_t count;
+    const struct incident *incidents = cache_incidents(cache, &count);
+    buf_json_key(out, "incidents");
+    buf_char(out, '[');
+    for (size_t i = 0; i < count; i++) {
+        buf_json_sep(out);
+        buf_char(out, '{');
+        write_text(out, "cause", cause_name(incidents[i].cause));
+        buf_json_key(out, "since");
+        buf_json_time(out, incidents[i].since_wall_ms);
+        write_text(out, "reason", incidents[i].reason);
+        buf_char(out, '}');
+    }
+    buf_char(out, ']');
+}
+
 void api_write_broker(struct buf *out, const struct cache *cache, struct now now)
 {
     struct link_evidence link = cache_link_evidence(cache);
     int64_t down_ms = link.down_ms ? link.down_ms : link.started_ms;
     buf_json_key(out, "broker_down_since");
     buf_json_time(out, link.up ? TIMESTAMP_NONE : clock_wall_of(now, down_ms));
+    api_write_incidents(out, cache);
 }
 
 void api_write_event(struct buf *out, const struct event *event)

@@ -28,6 +28,7 @@ void cache_destroy(struct cache *cache)
     if (cache) {
         cache_nodes_finish(cache);
         events_destroy(cache->events);
+        free(cache->skews);
         free(cache->slots);
         free(cache->lookup);
         free(cache->rewritten);
@@ -131,8 +132,9 @@ static bool is_old_news(struct entry *entry, struct verdict told, struct verdict
     return told.state == STATE_UNREACHABLE;
 }
 
-/* Moves into and out of broker_down and starting are no events: what counts is the state before and after. */
-static void add_event(struct cache *cache, struct entry *entry, struct now now)
+/* Moves into and out of broker_down and starting are no events: what counts is the state before and after.
+ * `news`: the state has just changed; else an event that had to wait may be told by now. */
+static void add_event(struct cache *cache, struct entry *entry, struct now now, bool news)
 {
     const struct node *node = &entry->node;
     struct verdict to = node->verdict;
@@ -155,6 +157,10 @@ static void add_event(struct cache *cache, struct entry *entry, struct now now)
         return;
     }
     entry->base_kept = false;
+    if (!telling_may(&entry->telling, news, now.mono_ms, now.wall_ms)) {
+        entry->base = from;
+        return;
+    }
     struct event event = {.revision = ++cache->revision,
                           .at_wall_ms = now.wall_ms,
                           .from = from.state,
@@ -162,6 +168,7 @@ static void add_event(struct cache *cache, struct entry *entry, struct now now)
                           .cause = to.cause};
     memcpy(event.node, node->name, sizeof event.node);
     memcpy(event.reason, node->reason, sizeof event.reason);
+    telling_append(&entry->telling, event.reason, sizeof event.reason);
     events_add(cache->events, &event);
 }
 
@@ -184,7 +191,7 @@ void cache_judge(struct cache *cache, struct entry *entry, struct now now, bool 
     node->verdict = verdict;
     if (!same) {
         node->since_wall_ms = now.wall_ms;
-        add_event(cache, entry, now);
+        add_event(cache, entry, now, true);
     }
     cache_touch(cache, entry);
 }
@@ -222,25 +229,7 @@ void cache_link(struct cache *cache, bool up, struct now now)
         distrust_wills(cache, now);
     }
     cache_judge_all(cache, now, true);
-}
-
-static void tell_outage(struct cache *cache, struct now now)
-{
-    const struct link_evidence *link = &cache->link;
-    if (link->up || link->down_ms == 0 || cache->outage_told ||
-        now.mono_ms - link->down_ms < OUTAGE_EVENT_MS) {
-        return;
-    }
-    cache->outage_told = true;
-    struct event event = {.revision = ++cache->revision,
-                          .at_wall_ms = now.wall_ms,
-                          .from = STATE_ONLINE,
-                          .to = STATE_UNKNOWN,
-                          .cause = CAUSE_BROKER_DOWN};
-    const struct evidence nobody = {0};
-    verdict_reason((struct verdict){.cause = CAUSE_BROKER_DOWN}, &nobody, link, now, event.reason,
-                   sizeof event.reason);
-    events_add(cache->events, &event);
+    cache_update_incidents(cache, now);
 }
 
 static bool expired(const struct cache *cache, const struct entry *entry, struct now now)
@@ -273,7 +262,9 @@ static bool emptied(const struct entry *entry)
 
 void cache_tick(struct cache *cache, struct now now)
 {
-    tell_outage(cache, now);
+    cache_tell_outage(cache, now);
+    detect_tick(cache, now);
+    cache_update_incidents(cache, now);
     for (size_t i = cache->node_count; i-- > 0;) {
         struct entry *entry = cache->by_name[i];
         if (expired(cache, entry, now) || emptied(entry)) {
@@ -282,6 +273,9 @@ void cache_tick(struct cache *cache, struct now now)
         } else {
             session_drop_waited(cache, entry, now);
             cache_judge(cache, entry, now, false);
+            if (entry->telling.untold > 0) {
+                add_event(cache, entry, now, false);
+            }
         }
     }
 }

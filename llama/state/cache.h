@@ -64,6 +64,7 @@ struct item {
     uint32_t mark;     /* of the pass that saw it last */
     uint32_t time_pos; /* where in `json` the value of its timestamp begins, */
     uint32_t time_len; /* and how long it is; 0 = it has none */
+    int64_t moved_ms;  /* readings: of the first snapshot that told this time, monotonic; 0 = not known */
     enum item_kind kind;
     uint16_t id_len;   /* readings: full_id decoded (may hold U+0000); others: the raw JSON id */
     uint16_t type_len; /* readings: length of source_type in the id, up to the first `:` (none: all of it) */
@@ -128,6 +129,14 @@ struct sighting {
     int64_t seen_wall_ms; /* when it appeared */
 };
 
+struct session_memory {
+    struct session_memory *next; /* of the node's superseded sessions, newest first; owner: the cache */
+    char session[SESSION_MAX + 1];
+    char *url;        /* announced last; owned; NULL = none */
+    uint64_t seq;     /* of its last heartbeat */
+    int64_t heard_ms; /* of that, or when it was superseded; monotonic */
+};
+
 struct node {
     /* identity */
     char name[NODE_NAME_MAX + 1];
@@ -154,7 +163,7 @@ struct node {
     struct agent_info heartbeat; /* the last accepted; its session is the current one */
     uint32_t latency_ms;         /* of the last poll, or what the agent measured; 0 = unknown */
     int32_t utc_offset_s;        /* TIMESTAMP_OFFSET_UNKNOWN */
-    int64_t clock_skew_ms; /* its clock minus ours, at the last live heartbeat; network delay included */
+    int64_t clock_skew_ms; /* its clock minus ours, as far as heartbeats or the Date of answers tell */
     /* truth */
     struct evidence evidence;
     struct verdict verdict; /* as of the last tick or change */
@@ -292,6 +301,8 @@ struct probe_result {
  * it. */
 void cache_poll_finished(struct cache *cache, struct node *node, const struct probe_result *result,
                          struct now now);
+/* The node's clock minus ours, by the Date of an answer. */
+void cache_poll_clock(struct cache *cache, struct node *node, int64_t skew_ms, struct now now);
 /* Should it be polled now (silent on MQTT, URL known and allowed)? */
 bool cache_wants_poll(const struct cache *cache, const struct node *node, struct now now);
 
@@ -322,7 +333,16 @@ const struct tombstone *cache_older_tombstone(const struct cache *cache, const s
 uint64_t cache_delta_floor(const struct cache *cache);
 /* When anything of the cluster's stats last changed: nodes, states, sums, or what a node said of itself. */
 uint64_t cache_stats_revision(const struct cache *cache);
-/* When the broker link last went up or down. */
+/* What concerns the whole cluster: the broker is away, llamad's own clock is wrong. *ret_count of them;
+ * borrowed until the next mutation. */
+#define INCIDENTS 2
+struct incident {
+    enum cause cause;
+    int64_t since_wall_ms;
+    char reason[REASON_MAX];
+};
+const struct incident *cache_incidents(const struct cache *cache, size_t *ret_count);
+/* When the broker link last went up or down, or an incident began or ended. */
 uint64_t cache_link_revision(const struct cache *cache);
 size_t cache_item_count(const struct cache *cache, enum item_kind kind);
 struct history_budget cache_history(const struct cache *cache); /* what the histories take, and may take */

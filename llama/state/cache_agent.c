@@ -145,11 +145,10 @@ static int64_t lateness(const struct evidence *e, struct now now)
     return e->agent.heartbeat_ms != 0 && now.mono_ms > due_ms ? now.mono_ms - due_ms : 0;
 }
 
-/* A live heartbeat of the current session: the proof of life. */
-static void take_life(struct entry *entry, const struct heartbeat *heartbeat, struct now now)
+/* A live heartbeat: the proof of life. */
+static void take_life(struct entry *entry, struct now now)
 {
-    struct node *node = &entry->node;
-    struct evidence *e = &node->evidence;
+    struct evidence *e = &entry->node.evidence;
     e->agent.late_ms = lateness(e, now);
     e->agent.heartbeat_ms = now.mono_ms;
     e->agent.presence = PRESENCE_ONLINE;
@@ -157,9 +156,19 @@ static void take_life(struct entry *entry, const struct heartbeat *heartbeat, st
     e->agent.presence_replayed = false;
     e->probe.outcome = PROBE_NONE; /* polls count since it turned silent */
     e->probe.failures = 0;
-    node->has_clock_skew = true;
-    node->clock_skew_ms = heartbeat->at_ms - now.wall_ms;
     cache_seen(entry, now.mono_ms, now);
+}
+
+/* One of a superseded session. What it says is ignored; but while two agents alternate, either shows that the
+ * name is alive. */
+static void take_superseded(struct cache *cache, struct entry *entry, const struct heartbeat *heartbeat,
+                            struct now now)
+{
+    if (detect_other_session(entry, heartbeat, now)) {
+        take_life(entry, now);
+        cache_touch(cache, entry);
+        cache_judge(cache, entry, now, true);
+    }
 }
 
 /* When was a replayed one sent? By the broker's word, else by the node's, which may not be in the future. */
@@ -179,6 +188,9 @@ static int check_session(struct cache *cache, struct entry *entry, const struct 
     if (session_is_superseded(entry, heartbeat->session) && (replayed || !session_may_return(entry, now))) {
         cache_fault(cache, entry, ret_fault, REJECT_OLD_SESSION, "heartbeat of session %s, which is over",
                     heartbeat->session);
+        if (!replayed) {
+            take_superseded(cache, entry, heartbeat, now);
+        }
         return -ESTALE;
     }
     return replayed && session_is_live(entry) ? -ESTALE : 0;
@@ -196,6 +208,7 @@ static void begin_session(struct entry *entry, const struct heartbeat *heartbeat
     if (!replayed && node->has_heartbeat) {
         session_supersede(entry, heartbeat->session, now);
     }
+    detect_new_session(entry);
     for (int kind = 0; kind < REPORT_KINDS; kind++) {
         /* What the last session fetched or failed to fetch is no evidence about this one. */
         bool reported = strcmp(node->snapshots[kind].session, heartbeat->session) == 0;
@@ -218,7 +231,8 @@ static void take_evidence(struct cache *cache, struct entry *entry, const struct
     if (replayed) {
         cache_seen(entry, sent_ms, now);
     } else {
-        take_life(entry, heartbeat, now);
+        take_life(entry, now);
+        detect_heartbeat(entry, heartbeat, age_s, now);
     }
     cache_touch(cache, entry);
     cache_judge(cache, entry, now, true);

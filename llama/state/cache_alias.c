@@ -34,6 +34,7 @@ static void swap_agents(struct entry *a, struct entry *b)
     SWAP(char *, a->announced_url, b->announced_url);
     SWAP(bool, a->announced_allowed, b->announced_allowed);
 #undef SWAP
+    detect_swap(a, b);
     memcpy(a->refused_seq, b->refused_seq, sizeof a->refused_seq);
     memcpy(&x->evidence.agent, &y->evidence.agent, sizeof x->evidence.agent);
     memcpy(&x->evidence.source, &y->evidence.source, sizeof x->evidence.source);

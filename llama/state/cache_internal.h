@@ -9,6 +9,8 @@
  * cache_report.c   reports, stats, and what is deleted
  * cache_poll.c     polls and edge messages
  * cache_sightings.c  where mDNS sees them
+ * cache_detect.c   what is wrong with those that live: the detectors
+ * cache_incidents.c  what concerns the whole cluster
  * cache_kept.c     what was kept over a restart
  * cache_alias.c    manual nodes that call themselves something else
  * cache_items.c    body → items, cache_export.c those a master re-exports, item.c a single one
@@ -17,14 +19,24 @@
 #define CACHE_INTERNAL_H
 
 #include "cache.h"
+#include "duplicate.h"
+#include "frozen.h"
+#include "own_clock.h"
+#include "skew.h"
+#include "telling.h"
 #include "timestamp.h"
+#include "utf8.h"
 
 struct entry;
 
-struct session_memory {
-    struct session_memory *next; /* of the node's superseded sessions, newest first */
-    char session[SESSION_MAX + 1];
-    int64_t superseded_ms;
+/* What the detectors have seen of a node; what they found is in its evidence. */
+struct detected {
+    struct skew skew;
+    int64_t raw_skew_ms; /* of the last message: its delay included */
+    struct frozen_stream stream;
+    struct duplicate duplicate;
+    int64_t session_heard_ms;                /* monotonic; the last live heartbeat of the current session */
+    char *frozen_detail, *duplicate_detail; /* owned; NULL = none */
 };
 
 /* A report of a session that has not sent a heartbeat yet, while the current one's stands. */
@@ -51,6 +63,8 @@ struct entry {
     struct name_link name_link, alias_link;
     char *manual_url, *announced_url, *mdns_url; /* owned; NULL = none */
     bool announced_allowed, mdns_allowed;
+    struct detected detected;
+    struct telling telling; /* of its events */
     bool cleared;   /* retained messages were deleted: nothing may be left */
     bool has_base;  /* `base` holds the verdict that the next event starts from, */
     bool base_kept; /* which an event of an earlier run told, at base_wall_ms */
@@ -86,6 +100,18 @@ struct cache {
     int64_t retain_ms;
     struct link_evidence link;
     bool outage_told;
+    struct incident incidents[INCIDENTS];
+    size_t incident_count;
+    struct own_clock own_clock;
+    struct telling own_clock_telling;
+    int64_t own_clock_wall_ms; /* since when; its sentence then */
+    char own_clock_reason[REASON_MAX];
+    int64_t detected_ms; /* monotonic; the last look at all clocks */
+    bool skewed;         /* some clock was off then */
+    bool has_clock_distance;
+    int64_t clock_distance_ms; /* of our two clocks */
+    int64_t *skews;            /* memory reused from look to look */
+    size_t skew_cap;
     struct events *events;
     uint64_t rejects[REJECT_REASONS];
     uint32_t states[STATES];
@@ -169,7 +195,28 @@ bool cache_set_text(char **text, const char *value);
 bool entry_is_called(const struct entry *entry, const char *name, size_t len);
 void cache_nodes_finish(struct cache *cache);
 
+/* ---- cache_detect.c ---- */
+/* A live heartbeat of the current session. */
+void detect_heartbeat(struct entry *entry, const struct heartbeat *heartbeat, int64_t age_s, struct now now);
+/* A live one of a superseded session. True if that makes it another agent under the same name. */
+bool detect_other_session(struct entry *entry, const struct heartbeat *heartbeat, struct now now);
+void detect_new_session(struct entry *entry);
+/* Readings of the agent, made at captured_mono_ms, are in place. */
+void detect_readings(struct entry *entry, int64_t captured_mono_ms, struct now now);
+/* Once a second: what ends by time, and all clocks. */
+void detect_tick(struct cache *cache, struct now now);
+void detect_swap(struct entry *a, struct entry *b); /* `a` gets what was found of `b`; see swap_agents */
+void detect_forget(struct entry *entry);
+void detect_finish(struct entry *entry);
+
+/* ---- cache_incidents.c ---- */
+/* Which stand now? After whatever may have changed that. */
+void cache_update_incidents(struct cache *cache, struct now now);
+/* The event of an outage of the broker, when it is due. */
+void cache_tell_outage(struct cache *cache, struct now now);
+
 /* ---- cache_session.c ---- */
+struct session_memory *session_find(const struct entry *entry, const char *session); /* superseded; NULL */
 bool session_is_current(const struct entry *entry, const char *session);
 bool session_is_superseded(const struct entry *entry, const char *session);
 /* Is there a current session by a live heartbeat? */

@@ -274,6 +274,23 @@ static void note_sample(struct pass *pass, struct item *item, int64_t at_before_
     }
 }
 
+/* Since when does it tell this time? Read with another UTC offset than before (`shift_ms`), the same time
+ * looks as if it had moved by that much. */
+static void note_moved(const struct pass *pass, struct item *item, int64_t at_before_ms, int64_t shift_ms)
+{
+    bool same = item->at_ms != TIMESTAMP_NONE && at_before_ms != TIMESTAMP_NONE &&
+                (item->at_ms == at_before_ms || item->at_ms - at_before_ms == shift_ms);
+    if (!same || item->moved_ms == 0) {
+        item->moved_ms = pass->source->captured_mono_ms;
+    }
+}
+
+static int64_t shift_of(int32_t offset_before_s, int32_t offset_s)
+{
+    bool known = offset_before_s != TIMESTAMP_OFFSET_UNKNOWN && offset_s != TIMESTAMP_OFFSET_UNKNOWN;
+    return known ? ((int64_t)offset_before_s - offset_s) * 1000 : 0;
+}
+
 static void take_parsed(struct pass *pass, struct slot *slot, struct parsed *parsed)
 {
     struct group *group = pass->kind == ITEM_READING ? export_attribute(pass, parsed) : &pass->groups[0];
@@ -302,6 +319,7 @@ static void take_parsed(struct pass *pass, struct slot *slot, struct parsed *par
         cache_touch_item(pass->cache, item);
     }
     note_newest(group, item->at_ms);
+    note_moved(pass, item, at_before_ms, shift_of(group->entry->body_offset_s[pass->kind], offset_s));
     note_sample(pass, item, at_before_ms, stored > 0);
 }
 
@@ -325,6 +343,7 @@ static void take(struct pass *pass, uint32_t i)
     look_ahead(next);
     if (is_known(pass, own, slot->slice)) {
         place(pass, own, slot, next);
+        note_moved(pass, next, at_before_ms, 0);
         note_sample(pass, next, at_before_ms, false);
         return;
     }

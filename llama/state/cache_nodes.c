@@ -357,6 +357,7 @@ static void entry_free(struct cache *cache, struct entry *entry)
     free(entry->manual_url);
     free(entry->announced_url);
     sightings_finish(entry);
+    detect_finish(entry);
     free(entry);
 }
 

@@ -113,14 +113,14 @@ void cache_confirm(struct snapshot *snapshot, int64_t wall_ms, int64_t mono_ms)
 /* ---- reports ---- */
 
 /* When was it captured? The broker's word first, then the node's clock, as far as it is known to be off. */
-static int64_t captured_mono(const struct node *node, const struct report *report, bool replayed,
+static int64_t captured_mono(const struct entry *entry, const struct report *report, bool replayed,
                              int64_t age_s, struct now now)
 {
     int64_t age_ms = now.wall_ms - report->captured_at_ms;
     if (replayed && age_s >= 0) {
         age_ms = age_s * 1000;
-    } else if (node->has_clock_skew) {
-        age_ms += node->clock_skew_ms;
+    } else if (entry->node.has_clock_skew) {
+        age_ms += entry->detected.raw_skew_ms;
     }
     int64_t mono_ms = now.mono_ms - (age_ms > 0 ? age_ms : 0);
     return mono_ms != 0 ? mono_ms : -1;
@@ -147,6 +147,9 @@ int cache_apply_report(struct cache *cache, struct entry *entry, const struct re
     int64_t *age_from_ms = &node->evidence.snapshots[report->kind].age_from_ms;
     if (!same_session || *age_from_ms == 0 || source->captured_mono_ms > *age_from_ms) {
         *age_from_ms = source->captured_mono_ms;
+    }
+    if (report->kind == REPORT_READINGS) {
+        detect_readings(entry, source->captured_mono_ms, now);
     }
     return 0;
 }
@@ -203,7 +206,7 @@ int cache_report(struct cache *cache, struct node *node, const struct report *re
     struct source source = {
         .origin = ORIGIN_AGENT,
         .captured_wall_ms = report->captured_at_ms,
-        .captured_mono_ms = captured_mono(node, report, replayed, age_s, now),
+        .captured_mono_ms = captured_mono(entry, report, replayed, age_s, now),
         .utc_offset_s =
             report->utc_offset_s != TIMESTAMP_OFFSET_UNKNOWN ? report->utc_offset_s : node->utc_offset_s,
     };
@@ -250,7 +253,8 @@ static void clear_heartbeat(struct entry *entry)
     struct node *node = &entry->node;
     free(node->heartbeat.labels);
     memset(&node->heartbeat, 0, sizeof node->heartbeat);
-    node->has_heartbeat = node->has_clock_skew = false;
+    node->has_heartbeat = false;
+    detect_forget(entry);
     node->evidence.agent.ever = node->evidence.agent.presence != PRESENCE_NONE;
     node->evidence.agent.heartbeat_ms = 0;
     memset(&node->evidence.source, 0, sizeof node->evidence.source);

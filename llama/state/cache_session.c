@@ -23,19 +23,30 @@ bool session_is_live(const struct entry *entry)
     return entry->node.has_heartbeat && entry->node.evidence.agent.heartbeat_ms != 0;
 }
 
-bool session_is_superseded(const struct entry *entry, const char *session)
+struct session_memory *session_find(const struct entry *entry, const char *session)
 {
-    for (const struct session_memory *memory = entry->node.sessions; memory; memory = memory->next) {
+    for (struct session_memory *memory = entry->node.sessions; memory; memory = memory->next) {
         if (strcmp(memory->session, session) == 0) {
-            return true;
+            return memory;
         }
     }
-    return false;
+    return NULL;
+}
+
+bool session_is_superseded(const struct entry *entry, const char *session)
+{
+    return session_find(entry, session) != NULL;
 }
 
 bool session_may_return(const struct entry *entry, struct now now)
 {
-    return now.mono_ms - entry->node.evidence.agent.heartbeat_ms > SESSION_LOST_MS;
+    return now.mono_ms - entry->detected.session_heard_ms > SESSION_LOST_MS;
+}
+
+static void memory_free(struct session_memory *memory)
+{
+    free(memory->url);
+    free(memory);
 }
 
 static void forget(struct entry *entry, const char *session)
@@ -45,7 +56,7 @@ static void forget(struct entry *entry, const char *session)
         struct session_memory *memory = *at;
         if (kept == SESSIONS_MAX || strcmp(memory->session, session) == 0) {
             *at = memory->next;
-            free(memory);
+            memory_free(memory);
         } else {
             kept++;
             at = &memory->next;
@@ -59,7 +70,9 @@ void session_supersede(struct entry *entry, const char *session, struct now now)
     struct session_memory *memory = calloc(1, sizeof *memory);
     if (memory) { /* else its next heartbeat will look like a new session's: better than to lose this one */
         memcpy(memory->session, node->heartbeat.session, sizeof memory->session);
-        memory->superseded_ms = now.mono_ms;
+        memory->seq = node->heartbeat.seq;
+        memory->heard_ms = now.mono_ms;
+        cache_set_text(&memory->url, node->announced_url); /* to be shown; without memory, it is not */
         memory->next = node->sessions;
         node->sessions = memory;
     }
@@ -142,7 +155,7 @@ void session_finish(struct cache *cache, struct entry *entry)
     }
     for (struct session_memory *memory = entry->node.sessions, *next; memory; memory = next) {
         next = memory->next;
-        free(memory);
+        memory_free(memory);
     }
     entry->node.sessions = NULL;
 }

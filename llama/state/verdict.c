@@ -35,6 +35,7 @@ const char *cause_name(enum cause cause)
         [CAUSE_LATE] = "late",
         [CAUSE_NO_HEARTBEAT] = "no_heartbeat",
         [CAUSE_NO_MESSAGE] = "no_message",
+        [CAUSE_OWN_CLOCK] = "own_clock",
     };
     return (unsigned)cause < CAUSES ? names[cause] : NULL;
 }
@@ -315,11 +316,17 @@ static struct verdict of_nothing(const struct evidence *e, const struct link_evi
     return verdict(agent.unreachable ? STATE_UNREACHABLE : STATE_STALE, CAUSE_NEVER_SEEN, VIA_NONE);
 }
 
+bool verdict_broker_down(const struct link_evidence *link, struct now now)
+{
+    bool connecting = link->up_ms == 0 && now.mono_ms - link->started_ms < CONNECT_MS;
+    return !link->up && !connecting;
+}
+
 struct verdict verdict_of(const struct evidence *evidence, const struct link_evidence *link, struct now now)
 {
     if (!evidence->has_url && !link->up) {
-        bool connecting = link->up_ms == 0 && now.mono_ms - link->started_ms < CONNECT_MS;
-        return verdict(STATE_UNKNOWN, connecting ? CAUSE_STARTING : CAUSE_BROKER_DOWN, VIA_NONE);
+        bool down = verdict_broker_down(link, now);
+        return verdict(STATE_UNKNOWN, down ? CAUSE_BROKER_DOWN : CAUSE_STARTING, VIA_NONE);
     }
     if (evidence->agent.ever) {
         return of_agent(evidence, link, now);

@@ -33,6 +33,7 @@ enum cause {
     CAUSE_LATE,
     CAUSE_NO_HEARTBEAT,
     CAUSE_NO_MESSAGE,
+    CAUSE_OWN_CLOCK, /* of nobody's verdict: of an incident */
     CAUSES
 };
 enum via { VIA_NONE, VIA_MQTT, VIA_HTTP, VIA_EDGE };
@@ -93,8 +94,10 @@ struct evidence {
         int64_t message_ms;   /* of the newest; may be negative: before this machine's clock began */
         bool kept;            /* heard before llamad started, and not since: proves nothing */
     } edge;
-    bool frozen, clock_skewed; /* set by their detectors */
-    char detail[96];           /* for frozen, clock_skew, duplicate_name: what completes the sentence */
+    bool frozen, clock_skewed;    /* set by their detectors */
+    int64_t clock_skew_ms;        /* what the sentence tells */
+    const char *frozen_detail;    /* what completes the sentence, safe to show; borrowed; NULL = nothing, */
+    const char *duplicate_detail; /* as here */
 };
 
 struct link_evidence { /* the broker link of llamad, the same for all nodes */
@@ -117,6 +120,8 @@ struct verdict verdict_of(const struct evidence *evidence, const struct link_evi
 void verdict_reason(struct verdict verdict, const struct evidence *evidence, const struct link_evidence *link,
                     struct now now, char *buffer, size_t size);
 
+/* Is the broker away? Just after the start the link may still be coming. */
+bool verdict_broker_down(const struct link_evidence *link, struct now now);
 /* Is a node silent on MQTT, so that llamad should poll it (if it has a URL)? The rule that verdict_of uses.
  * True for whoever never had an agent. For 2.5 intervals after link-up true only for who was seen to go, or
  * was not heard since llamad started and is offline by the broker's memory. */

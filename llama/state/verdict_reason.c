@@ -225,11 +225,16 @@ static void append_online(struct text *t, enum via via, const struct evidence *e
     }
 }
 
-static void append_detail(struct text *t, const char *what, const struct evidence *e)
+static void append_detail(struct text *t, const char *what, const char *detail)
 {
-    char safe[2 * sizeof e->detail];
-    append(t, "%s%s%s", what, e->detail[0] ? ": " : "",
-           utf8_escape(safe, sizeof safe, e->detail, strlen(e->detail)));
+    append(t, "%s%s%s", what, detail && detail[0] ? ": " : "", detail ? detail : "");
+}
+
+static void append_skew(struct text *t, int64_t skew_ms)
+{
+    append(t, "its clock is wrong: ");
+    append_duration(t, skew_ms < 0 ? -skew_ms : skew_ms);
+    append(t, skew_ms < 0 ? " behind llamad's" : " ahead of llamad's");
 }
 
 /* A node that never had an agent. */
@@ -269,11 +274,11 @@ static void append_absence(struct text *t, enum cause cause, const struct eviden
 static void append_trouble(struct text *t, struct verdict verdict, const struct evidence *e, struct now now)
 {
     if (verdict.cause == CAUSE_DUPLICATE_NAME) {
-        append_detail(t, "two agents use this name", e);
+        append_detail(t, "two agents use this name", e->duplicate_detail);
     } else if (verdict.cause == CAUSE_FROZEN) {
-        append_detail(t, "readings have not moved", e);
+        append_detail(t, "readings have not moved", e->frozen_detail);
     } else if (verdict.cause == CAUSE_CLOCK_SKEW) {
-        append_detail(t, "its clock is wrong", e);
+        append_skew(t, e->clock_skew_ms);
     } else if (verdict.cause == CAUSE_ENDPOINT_ERROR) {
         append_endpoints(t, e, now);
     } else if (verdict.via == VIA_MQTT) {

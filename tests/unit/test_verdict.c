@@ -156,9 +156,13 @@ static void causes_of_degraded_come_in_their_order(void **state)
     (void)state;
     struct evidence e = agent(5 * S);
     e.clock_skewed = true;
-    check(&e, &link_up, STATE_DEGRADED, CAUSE_CLOCK_SKEW, VIA_MQTT, "clock");
+    e.clock_skew_ms = -3600 * S;
+    check(&e, &link_up, STATE_DEGRADED, CAUSE_CLOCK_SKEW, VIA_MQTT,
+          "its clock is wrong: 60 min behind llamad's");
+    e.clock_skew_ms = 40 * S;
+    check(&e, &link_up, STATE_DEGRADED, CAUSE_CLOCK_SKEW, VIA_MQTT, "40 s ahead of llamad's");
     e.frozen = true;
-    strcpy(e.detail, "gpio:17");
+    e.frozen_detail = "gpio:17";
     check(&e, &link_up, STATE_DEGRADED, CAUSE_FROZEN, VIA_MQTT, "gpio:17");
     e.snapshots[REPORT_MEMORIES].present = true;
     e.snapshots[REPORT_MEMORIES].interval_s = 60;
@@ -176,7 +180,9 @@ static void causes_of_degraded_come_in_their_order(void **state)
     strcpy(e.source.error, "http_502");
     check(&e, &link_up, STATE_DEGRADED, CAUSE_SMOLLAMA_ERROR, VIA_MQTT, "status 502");
     e.agent.duplicate = true;
-    check(&e, &link_up, STATE_DEGRADED, CAUSE_DUPLICATE_NAME, VIA_MQTT, "two agents");
+    e.duplicate_detail = "sessions a (no URL) and b (http://10.0.0.7:8080)";
+    check(&e, &link_up, STATE_DEGRADED, CAUSE_DUPLICATE_NAME, VIA_MQTT,
+          "two agents use this name: sessions a (no URL) and b (http://10.0.0.7:8080)");
 }
 
 static void one_failed_fetch_or_a_feature_not_in_use_is_no_error(void **state)
