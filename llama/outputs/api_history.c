@@ -69,7 +69,9 @@ static void write_points(struct buf *out, const struct call *call, const struct 
     struct history_point points[HISTORY_POINTS];
     size_t count = history_read(item->history, call->now.mono_ms - minutes * 60000, points);
     for (size_t i = 0; i < count; i++) {
-        buf_printf(out, i ? ",[%lld," : "[%lld,", (long long)(points[i].at_ms + offset_ms));
+        buf_str(out, i > 0 ? ",[" : "[");
+        buf_json_int(out, points[i].at_ms + offset_ms);
+        buf_char(out, ',');
         write_value(out, points[i].value);
         buf_char(out, ']');
     }
@@ -77,10 +79,10 @@ static void write_points(struct buf *out, const struct call *call, const struct 
 
 int api_render_history(const struct call *call, struct buf *out, struct api_fault *ret_fault)
 {
-    const struct item *item;
+    const struct item *item = NULL;
     uint64_t minutes = MINUTES_DEFAULT;
     int status = read_question(call, &item, &minutes, ret_fault);
-    if (status != 0) {
+    if (status != 0 || !item) {
         return status;
     }
     minutes = minutes < MINUTES_KEPT ? minutes : MINUTES_KEPT;

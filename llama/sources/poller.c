@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define SCAN_MS         250
-#define FIRST_POLL_MS   1000 /* with SCAN_MS: within 2 s of turning silent, spread over one */
+#define FIRST_POLL_MS   750 /* with SCAN_MS: well within 2 s of turning silent, not all at once */
 #define PARALLEL        64
 #define JITTER_FRACTION 10 /* an interval is up to a tenth longer, so that nodes drift apart */
 #define MIN_INTERVAL_MS 1000

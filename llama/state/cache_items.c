@@ -341,7 +341,7 @@ static void take(struct pass *pass, uint32_t i)
     struct item *next = own->cursor;
     int64_t at_before_ms = next ? next->at_ms : TIMESTAMP_NONE;
     look_ahead(next);
-    if (is_known(pass, own, slot->slice)) {
+    if (next && is_known(pass, own, slot->slice)) {
         place(pass, own, slot, next);
         note_moved(pass, next, at_before_ms, 0);
         note_sample(pass, next, at_before_ms, false);

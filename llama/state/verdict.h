@@ -43,7 +43,7 @@ const char *via_name(enum via via);       /* "mqtt", …; NULL for VIA_NONE */
 
 /* A broker that is stopped sends everybody's will just before its links close. So a will counts only when the
  * link has outlived it by this long. */
-#define WILL_SETTLE_MS 1000
+#define WILL_SETTLE_MS 500
 
 enum presence { PRESENCE_NONE, PRESENCE_ONLINE, PRESENCE_WILL, PRESENCE_STOPPED }; /* by `status` */
 enum probe_outcome { PROBE_NONE, PROBE_OK, PROBE_UNUSABLE, PROBE_FAILED };
