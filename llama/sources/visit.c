@@ -128,6 +128,16 @@ static void learn_offset(struct visit *visit, struct json_slice body, int64_t da
     }
 }
 
+/* The Date was written at some time between request and answer, and has whole seconds. */
+static void learn_clock(const struct visit *visit, struct node *node, const struct fetch_answer *answer,
+                        struct now now)
+{
+    if (answer->date_ms != TIMESTAMP_NONE) {
+        int64_t asked_ms = now.wall_ms - (int64_t)answer->latency_ms / 2;
+        cache_poll_clock(visit->context->cache, node, answer->date_ms + 500 - asked_ms, now);
+    }
+}
+
 /* Whose answers are these? False, with the fault, for an announced URL at which another node answers. */
 static bool is_this_node(struct visit *visit, const struct node *node, struct json_slice body,
                          struct fault *ret_fault)
@@ -191,6 +201,7 @@ static bool take_body(struct visit *visit, struct node *node, const struct fetch
     }
     learn_offset(visit, body, answer->date_ms);
     struct now now = clock_now();
+    learn_clock(visit, node, answer, now);
     int e = cache_poll_body(visit->context->cache, node, kind, body, now.wall_ms, visit->utc_offset_s, now,
                             &fault);
     if ((e == 0 || e == -EALREADY) && (kind == REPORT_STATS || kind == REPORT_READINGS)) {

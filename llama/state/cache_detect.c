@@ -93,6 +93,9 @@ void detect_heartbeat(struct entry *entry, const struct heartbeat *heartbeat, in
     skew_add(&entry->detected.skew, entry->detected.raw_skew_ms, now.mono_ms,
              (int64_t)heartbeat->interval_s * 1000);
     show_skew(entry);
+    if (!skew_judge(&entry->detected.skew)) {
+        entry->node.evidence.clock_skewed = false; /* to find it wrong takes a look at the others' */
+    }
     duplicate_current(&entry->detected.duplicate, now.mono_ms);
     entry->detected.session_heard_ms = now.mono_ms;
 }
