@@ -73,6 +73,14 @@ static bool too_large(const struct incoming *in, size_t limit)
     return true;
 }
 
+/* A retained message was taken, or told what is known already. */
+static void note_replayed(const struct incoming *in, bool heartbeat, bool snapshot)
+{
+    if (in->message->retain) {
+        missing_replayed(in->ingest->missing, heartbeat, snapshot);
+    }
+}
+
 /* --- one handler per kind --- */
 
 static void on_status(struct incoming *in)
@@ -110,8 +118,9 @@ static void on_heartbeat(struct incoming *in)
     }
     bool url_allowed =
         heartbeat.url[0] && ingest->callbacks.url_allowed(ingest->callbacks.user, heartbeat.url);
-    cache_heartbeat(ingest->cache, in->node, &heartbeat, in->message->retain, in->age_s, url_allowed, in->now,
-                    &fault);
+    int e = cache_heartbeat(ingest->cache, in->node, &heartbeat, in->message->retain, in->age_s, url_allowed,
+                            in->now, &fault);
+    note_replayed(in, e == 0 || e == -EALREADY, false);
     if (fault.reason != REJECT_NONE) {
         log_fault(in, &fault);
     }
@@ -132,7 +141,8 @@ static void on_report(struct incoming *in)
     if (!node_for(in, FOUND_MQTT)) {
         return;
     }
-    cache_report(in->ingest->cache, in->node, &report, in->message->retain, in->age_s, in->now, &fault);
+    int e = cache_report(in->ingest->cache, in->node, &report, in->message->retain, in->age_s, in->now, &fault);
+    note_replayed(in, false, e == 0 || e == -EALREADY);
     if (fault.reason != REJECT_NONE) {
         log_fault(in, &fault);
     }

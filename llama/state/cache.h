@@ -178,6 +178,9 @@ struct node {
     int64_t next_poll_ms; /* monotonic; 0 = not scheduled */
     int64_t polled_ms;    /* monotonic; start of the last poll, 0 = never */
     bool poll_in_flight;
+    /* owner: missing */
+    int64_t next_ask_ms; /* monotonic; it was asked for its snapshots: not again before */
+    uint32_t ask_pause_ms;
     /* lists; owner: the cache */
     struct node *newer, *older;      /* by revision */
     struct node *next;               /* by name (byte order) */
@@ -269,8 +272,10 @@ void cache_cleared(struct cache *cache, struct node *node, enum topic_kind kind,
  * -ENOMEM. */
 int cache_edge(struct cache *cache, struct node *node, struct json_slice body, int64_t at_wall_ms,
                struct now now, struct fault *ret_fault);
-/* Should it be asked for its snapshots, because its heartbeat names reports that never came? A heartbeat may
- * overtake its report by moments: look again later, not at each message. */
+/* How many of the reports that its heartbeat names never came? */
+unsigned cache_missing(const struct cache *cache, const struct node *node);
+/* Should it be asked for them: is anybody there? A heartbeat may overtake its report by moments: look again
+ * later, not at each message. */
 bool cache_wants_refresh(const struct cache *cache, const struct node *node);
 
 /*

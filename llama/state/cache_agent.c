@@ -78,21 +78,22 @@ static uint64_t delivered(const struct entry *entry, int kind)
     return entry->refused_seq[kind] > seq ? entry->refused_seq[kind] : seq;
 }
 
-bool cache_wants_refresh(const struct cache *cache, const struct node *node)
+unsigned cache_missing(const struct cache *cache, const struct node *node)
 {
     (void)cache;
     const struct entry *entry = (const struct entry *)(const void *)node;
-    if (!node->has_heartbeat || node->verdict.state == STATE_STALE ||
-        node->verdict.state == STATE_UNREACHABLE) {
-        return false; /* nobody there to ask */
-    }
-    for (int kind = 0; kind < REPORT_KINDS; kind++) {
+    unsigned count = 0;
+    for (int kind = 0; node->has_heartbeat && kind < REPORT_KINDS; kind++) {
         const struct snapshot_state *state = &node->heartbeat.snapshots[kind];
-        if (state->present && state->seq > delivered(entry, kind)) {
-            return true;
-        }
+        count += state->present && state->seq > delivered(entry, kind);
     }
-    return false;
+    return count;
+}
+
+bool cache_wants_refresh(const struct cache *cache, const struct node *node)
+{
+    bool there = node->verdict.state != STATE_STALE && node->verdict.state != STATE_UNREACHABLE;
+    return there && cache_missing(cache, node) > 0;
 }
 
 /* ---- heartbeats ---- */

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -463,9 +464,35 @@ static void missing_snapshots_are_asked_for_a_few_nodes_at_a_time(void **state)
     assert_int_equal(wire.sent_count, 60);
     assert_string_equal(wire.sent[59], "alpaca/n59/refresh");
     assert_int_equal(logged(world, "snapshots of 60 nodes"), 1);
-    assert_int_equal(wire.pass_after_ms, 10000); /* and more patience, since it may not help */
+    assert_int_equal(wire.pass_after_ms, 5000);
+    receive("alpaca/late/health", HEARTBEAT("late", "s1", "1", ""));
+    wire.pass(wire.pass_user);
+    assert_int_equal(wire.sent_count, 61); /* who was asked has time to answer; that delays nobody else */
+    assert_string_equal(wire.sent[60], "alpaca/late/refresh");
     wire.callbacks->disconnected(wire.user, true, "closed", 1000);
     assert_int_equal(wire.pass_after_ms, 0);
+}
+
+static void the_log_says_what_was_restored_and_what_is_missing(void **state)
+{
+    struct world *world = *state;
+    static const char *const retained[][2] = {{"alpaca/pi/health", HEARTBEAT("pi", "s1", "1", "")},
+                                              {"alpaca/pi-2/health", HEARTBEAT("pi-2", "s1", "1", "")},
+                                              {"alpaca/pi/readings", REPORT("pi", "1")}};
+    for (size_t i = 0; i < sizeof retained / sizeof *retained; i++) {
+        receive_bytes(retained[i][0], retained[i][1], strlen(retained[i][1]), true);
+    }
+    wire.pass(wire.pass_user);
+    assert_int_equal(wire.pass_after_ms, 1000); /* something came just now: there may be more */
+    assert_int_equal(logged(world, "restored"), 0);
+    struct timespec moment = {.tv_sec = 1, .tv_nsec = 10000000};
+    nanosleep(&moment, NULL);
+    wire.pass(wire.pass_user);
+    assert_int_equal(logged(world, "2 nodes and 1 snapshots were restored from retained messages; 1 are "
+                                   "missing (of 1 nodes)"),
+                     1);
+    wire.pass(wire.pass_user);
+    assert_int_equal(logged(world, "restored"), 1);
 }
 
 static void base_topic_that_is_anothers_is_refused(void **state)
@@ -502,6 +529,7 @@ int main(void)
         TEST(replayed_edge_message_is_no_sign_of_life),
         TEST(refresh_and_clear_stay_on_the_nodes_topics),
         TEST(missing_snapshots_are_asked_for_a_few_nodes_at_a_time),
+        TEST(the_log_says_what_was_restored_and_what_is_missing),
         TEST(base_topic_that_is_anothers_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
