@@ -141,7 +141,8 @@ static void on_report(struct incoming *in)
     if (!node_for(in, FOUND_MQTT)) {
         return;
     }
-    int e = cache_report(in->ingest->cache, in->node, &report, in->message->retain, in->age_s, in->now, &fault);
+    int e =
+        cache_report(in->ingest->cache, in->node, &report, in->message->retain, in->age_s, in->now, &fault);
     note_replayed(in, false, e == 0 || e == -EALREADY);
     if (fault.reason != REJECT_NONE) {
         log_fault(in, &fault);

@@ -163,7 +163,7 @@ struct node {
     struct agent_info heartbeat; /* the last accepted; its session is the current one */
     uint32_t latency_ms;         /* of the last poll, or what the agent measured; 0 = unknown */
     int32_t utc_offset_s;        /* TIMESTAMP_OFFSET_UNKNOWN */
-    int64_t clock_skew_ms; /* its clock minus ours, as far as heartbeats or the Date of answers tell */
+    int64_t clock_skew_ms;       /* its clock minus ours, as far as heartbeats or the Date of answers tell */
     /* truth */
     struct evidence evidence;
     struct verdict verdict; /* as of the last tick or change */

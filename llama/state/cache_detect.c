@@ -269,7 +269,8 @@ bool detect_other_session(struct entry *entry, const struct heartbeat *heartbeat
 
 void detect_new_session(struct entry *entry)
 {
-    entry->detected.skew.count = 0; /* the machine may have started anew */
+    entry->detected.skew.count = 0;                /* the machine may have started anew */
+    entry->detected.duplicate.other_spoke = false; /* and if it is the other one, that one goes on alone */
 }
 
 void detect_forget(struct entry *entry)

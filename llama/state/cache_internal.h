@@ -35,7 +35,7 @@ struct detected {
     int64_t raw_skew_ms; /* of the last message: its delay included */
     struct frozen_stream stream;
     struct duplicate duplicate;
-    int64_t session_heard_ms;                /* monotonic; the last live heartbeat of the current session */
+    int64_t session_heard_ms;               /* monotonic; the last live heartbeat of the current session */
     char *frozen_detail, *duplicate_detail; /* owned; NULL = none */
 };
 
@@ -65,9 +65,9 @@ struct entry {
     bool announced_allowed, mdns_allowed;
     struct detected detected;
     struct telling telling; /* of its events */
-    bool cleared;   /* retained messages were deleted: nothing may be left */
-    bool has_base;  /* `base` holds the verdict that the next event starts from, */
-    bool base_kept; /* which an event of an earlier run told, at base_wall_ms */
+    bool cleared;           /* retained messages were deleted: nothing may be left */
+    bool has_base;          /* `base` holds the verdict that the next event starts from, */
+    bool base_kept;         /* which an event of an earlier run told, at base_wall_ms */
     struct verdict base;
     int64_t base_wall_ms;
     int32_t body_offset_s[ITEM_KINDS]; /* the UTC offset that the items' times were read with */
