@@ -401,21 +401,12 @@ static void log_start(const struct app *app)
     }
 }
 
-/* Without a folder for state llamad runs all the same, unless its broker needs it. */
-static int start_keeper(struct app *app)
+static void start_keeper(struct app *app)
 {
-    int e = folders_state_dir(app->conf, &app->state_dir);
-    if (e != 0 && app->config.broker.run) {
-        log_error("llamad: broker.run needs a folder for state");
-        return e;
+    if (app->state_dir) {
+        app->keeper = keeper_create(app->loop, app->cache, app->state_dir);
+        app->journal.event = events_last_id(cache_events(app->cache)); /* logged when they happened */
     }
-    if (e != 0) {
-        log_warning("llamad: nothing is kept over a restart, for want of a folder for state");
-        return 0;
-    }
-    app->keeper = keeper_create(app->loop, app->cache, app->state_dir);
-    app->journal.event = events_last_id(cache_events(app->cache)); /* those were logged when they happened */
-    return 0;
 }
 
 /* The port first: a second llamad must not start a broker before it finds that out. */
@@ -433,7 +424,7 @@ static int start(struct app *app)
         return e;
     }
     e = start_timers(app);
-    e = e ? e : start_keeper(app);
+    start_keeper(app);
     e = e ? e : start_poller(app);
     e = e ? e : start_ingest(app);
     e = e ? e : start_server(app);
@@ -482,11 +473,30 @@ static bool finish(struct app *app)
     return clean;
 }
 
+/* Without a folder for state llamad runs all the same, unless its broker needs it. */
+static int find_state_dir(struct app *app)
+{
+    int e = folders_state_dir(app->conf, &app->state_dir);
+    if (e != 0 && app->config.broker.run) {
+        log_error("llamad: broker.run needs a folder for state");
+        return e;
+    }
+    if (e != 0) {
+        log_warning("llamad: nothing is kept over a restart, for want of a folder for state");
+    }
+    return 0;
+}
+
 struct app_end app_run(struct conf *conf)
 {
     struct app app = {.conf = conf};
     struct app_end end = {.status = EXIT_SUCCESS};
     if (config_read(conf, &app.config) != 0) {
+        conf_destroy(conf);
+        return (struct app_end){.status = 78};
+    }
+    if (find_state_dir(&app) != 0) {
+        config_finish(&app.config);
         conf_destroy(conf);
         return (struct app_end){.status = 78};
     }

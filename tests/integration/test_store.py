@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+from tests.support.processes import free_port
 from tests.support.recordings import edge_messages
 from tests.support.waiting import Stopwatch, hold, stretched, wait_until
 
@@ -288,6 +289,15 @@ def test_llamad_without_a_folder_for_state_runs(stack):
     assert llamad.health()["store"] is None
     send_edge(stack)
     llamad.wait_node("edge-01", "online")
+
+
+def test_own_broker_needs_a_folder_for_state(stack):
+    llamad = stack.llamad({"cluster": {"state_dir": "/proc/nowhere"}, "broker": {"run": True, "port": free_port()}},
+                          start=False)
+    llamad.expected_exit = 78
+    llamad.start(wait=False)
+    assert llamad.wait_exit() == 78
+    assert "cluster.state_dir: cannot write to /proc/nowhere" in llamad.log
 
 
 @pytest.fixture
