@@ -289,8 +289,46 @@ def clients(bench: Bench) -> None:
     bench.results.goal("growth per stalled client", growth, at_most=2, unit="KB")
 
 
+# ---- polling ----
+
+def push_p50(broker: Mosquitto, llamad: Llamad, count: int) -> float:
+    out = subprocess.run([PUSH, "latency", "websocket", str(broker.port), str(llamad.port), str(count), "1000"],
+                         stdout=subprocess.PIPE, text=True, check=True).stdout
+    return percentile([float(line) for line in out.split()], 0.5)
+
+
+def poll(bench: Bench) -> None:
+    """A round over 1,000 silent nodes, 50 of them hanging; and push latency meanwhile."""
+    print("\nPolling: one round over 1,000 nodes that are silent on MQTT, 50 of which never answer")
+    seconds, ratios = [], []
+    for _ in range(RUNS):
+        with subprocess.Popen([sys.executable, "-m", "tests.bench.silent_nodes"], stdout=subprocess.PIPE, text=True) as server:
+            port = int(server.stdout.readline())
+            names = [f"{'hang' if n % 20 == 0 else 'node'}-{n:04d}" for n in range(1000)]
+            broker = bench.start(Mosquitto(bench.fresh()))
+            idle = bench.llamad(broker.port)
+            idle.wait_broker()
+            before = push_p50(broker, idle, 500)
+            idle.stop(10)
+            start = time.monotonic()
+            llamad = bench.llamad(broker.port, config={"cluster": {
+                "aggregation_interval": 60, "request_timeout": 5,
+                "manual_nodes": [{"name": name, "url": f"http://127.0.0.1:{port}/{name}"} for name in names]}})
+            llamad.wait_broker()
+            during = push_p50(broker, llamad, 500)
+            wait_until(lambda: llamad.health()["poller"]["polls"] >= 1000, 60, "all were asked once")
+            seconds.append(time.monotonic() - start)
+            states = llamad.health()["nodes"]
+            assert states["online"] >= 950, states
+            ratios.append(during / before)
+            bench.stop()
+            server.kill()
+    bench.results.goal("one round", seconds, at_most=20, unit="s")
+    bench.results.goal("push latency p50 during the round / without nodes", ratios, at_most=2)
+
+
 def main() -> int:
-    known = {"push": push, "ingest": ingest, "api": api, "memory": memory, "clients": clients}
+    known = {"push": push, "ingest": ingest, "api": api, "memory": memory, "clients": clients, "poll": poll}
     wanted = sys.argv[1:] or list(known)
     if unknown := [name for name in wanted if name not in known]:
         print(f"bench: no such measurement: {', '.join(unknown)}; there are {', '.join(known)}", file=sys.stderr)
