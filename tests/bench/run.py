@@ -27,6 +27,7 @@ from tests.support.waiting import wait_until
 RUNS = int(os.environ.get("BENCH_RUNS", "5"))
 FLOOD = BUILD_DIR / "tests" / "bench" / "bench_flood"
 PUSH = BUILD_DIR / "tests" / "bench" / "bench_push"
+TICK = BUILD_DIR / "tests" / "bench" / "bench_tick"
 
 
 class Results:
@@ -327,8 +328,24 @@ def poll(bench: Bench) -> None:
     bench.results.goal("push latency p50 during the round / without nodes", ratios, at_most=2)
 
 
+# ---- verdict ----
+
+def verdict(bench: Bench) -> None:
+    """Every node judged at every tick: 10,000 nodes, a tenth of which fall silent meanwhile."""
+    print("\nVerdict: one tick over 10,000 nodes")
+    medians, worst = [], []
+    for _ in range(RUNS):
+        out = subprocess.run([TICK, "10000", "400"], stdout=subprocess.PIPE, text=True, check=True).stdout
+        times = [float(line) for line in out.split()]
+        medians.append(statistics.median(times))
+        worst.append(percentile(times, 0.99))
+    bench.results.goal("a tick, median", medians, at_most=5, unit="ms")
+    bench.results.line("a tick, p99", worst, "ms")
+
+
 def main() -> int:
-    known = {"push": push, "ingest": ingest, "api": api, "memory": memory, "clients": clients, "poll": poll}
+    known = {"push": push, "ingest": ingest, "api": api, "memory": memory, "clients": clients, "poll": poll,
+             "verdict": verdict}
     wanted = sys.argv[1:] or list(known)
     if unknown := [name for name in wanted if name not in known]:
         print(f"bench: no such measurement: {', '.join(unknown)}; there are {', '.join(known)}", file=sys.stderr)
