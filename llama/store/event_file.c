@@ -135,7 +135,7 @@ static size_t collect(const struct events *events, uint64_t id, const struct eve
          event = events_older(events, event)) {
         list[EVENTS_MAX - ++count] = event;
     }
-    memmove(list, list + EVENTS_MAX - count, count * sizeof *list);
+    memmove(list, list + EVENTS_MAX - count, count * sizeof(struct event *));
     return count;
 }
 

@@ -25,7 +25,7 @@ struct node_file {
     int64_t due_ms; /* monotonic; not before */
     bool left_out;  /* some found no room, and the log says so */
     bool stopping;
-    bool failed_last; /* at the end there is only one try */
+    bool last; /* what is being written is the last one: at the end there is only one try */
     /* being written */
     uint64_t next_mark;
     bool rendering;
@@ -92,7 +92,6 @@ static void end(struct node_file *file, int result)
 {
     struct now now = clock_now();
     file->due_ms = now.mono_ms + pause_ms(file->text.len ? file->text.len : file->len);
-    file->failed_last = result != 0;
     if (result == 0) {
         file->mark = file->next_mark;
         file->has_mark = true;
@@ -107,8 +106,8 @@ static void on_written(void *user, int result)
     struct node_file *file = user;
     file->job = NULL;
     end(file, result);
-    if (file->stopping) {
-        node_file_stop(file); /* what came meanwhile */
+    if (file->stopping && !file->last) {
+        node_file_stop(file); /* what came since that was rendered */
     }
 }
 
@@ -188,10 +187,11 @@ void node_file_stop(struct node_file *file)
     if (file->job) {
         return;
     }
+    file->last = true;
     uint64_t mark = node_lines_mark(file->cache);
     if (file->rendering) {
         render(file, SIZE_MAX);
-    } else if (!is_saved(file, mark) && !file->failed_last) {
+    } else if (!is_saved(file, mark)) {
         begin(file, mark, SIZE_MAX);
     }
 }
