@@ -29,6 +29,7 @@ WEB_DIST = ROOT / "web" / "dist"
 #: Also the sanitizers' exit codes: any of these lines in a log fails the test.
 REPORTS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:", "WARNING: ThreadSanitizer")
 STOP_S = 2.0
+FAKETIME = next(iter(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), None)
 
 
 def _sanitizer() -> str:
@@ -378,6 +379,18 @@ def run_to_end(argv: list[str | Path], folder: Path, timeout: float = 5.0,
                           errors="replace", check=False)
     assert not any(text in done.stderr for text in REPORTS), done.stderr
     return done
+
+
+def faketime(shift: str) -> dict[str, str]:
+    """The environment of a program whose wall clock is off by that ("-1h", "+90s"); see why_no_faketime."""
+    return {"LD_PRELOAD": str(FAKETIME), "FAKETIME": shift, "DONT_FAKE_MONOTONIC": "1", "FAKETIME_DONT_RESET": "1"}
+
+
+def why_no_faketime() -> str | None:
+    """None where programs can be given another time; else the reason, for a skip."""
+    if SANITIZER:
+        return "sanitizers must be loaded first"
+    return None if FAKETIME else "no libfaketime (package libfaketime)"
 
 
 def valgrind_wrapper(log: Path) -> list[str]:

@@ -123,8 +123,12 @@ class Movement:
     One object per node, so that every endpoint tells the same story.
     """
 
-    def __init__(self, name: str | None, seed: int = 0, observation_every_s: float = 20.0, extra: bool = True):
+    def __init__(self, name: str | None, seed: int = 0, observation_every_s: float = 20.0, extra: bool = True,
+                 utc_offset_s: int | None = None, clock_shift_s: float = 0.0):
+        """`utc_offset_s`: another time zone than this machine's; `clock_shift_s`: a clock that is off by that."""
         self.name = name
+        self.utc_offset_s = utc_offset_s
+        self.clock_shift_s = clock_shift_s
         self.random = random.Random(f"{name}/{seed}")
         self.observation_every_s = observation_every_s
         self.extra = extra
@@ -135,9 +139,9 @@ class Movement:
 
     def apply(self, endpoint: str, answer: Answer, now: datetime.datetime | None = None) -> Answer:
         """`now` is naive local time, as Smollama writes it."""
-        now = now or datetime.datetime.now()
+        now = now or self._local_time()
         self.started = self.started or now
-        moved = answer.with_date(now.astimezone(datetime.timezone.utc))
+        moved = answer.with_date(now.replace(tzinfo=self._zone()).astimezone(datetime.timezone.utc))
         if answer.status != 200:
             return moved
         body = json.loads(answer.body)
@@ -150,6 +154,16 @@ class Movement:
         if "timestamp" in body:
             body["timestamp"] = now.isoformat()
         return moved.with_body(dump(body))
+
+    def _zone(self) -> datetime.tzinfo | None:
+        """None: that of this machine."""
+        if self.utc_offset_s is None:
+            return None
+        return datetime.timezone(datetime.timedelta(seconds=self.utc_offset_s))
+
+    def _local_time(self) -> datetime.datetime:
+        shown = datetime.datetime.now(self._zone()) + datetime.timedelta(seconds=self.clock_shift_s)
+        return shown.replace(tzinfo=None)
 
     def _walk(self, full_id: str, start: float, low: float, high: float, step: float, digits: int) -> float:
         value = self.values.get(full_id, start) + self.random.uniform(-step, step)

@@ -1,6 +1,7 @@
 """A Smollama node that replays recordings over HTTP, and misbehaves on request.
 
-As a program:  python3 -m tests.support.smollama_node --fixture kitchen --name pi-kitchen --port 0 [--moving]
+As a program:  python3 -m tests.support.smollama_node --fixture kitchen --name pi-kitchen --port 0 [--moving
+               [--utc-offset -14400] [--clock-shift 3600]]
                prints its port and serves until SIGTERM.
 As a class:    SmollamaNode("kitchen").start(); node.behave("readings", "hang"); node.count("readings"); node.stop()
 """
@@ -164,7 +165,8 @@ class SmollamaNode:
     """
 
     def __init__(self, fixture: str = "kitchen", name: str | None = None, host: str = "127.0.0.1", port: int = 0,
-                 moving: bool = False, seed: int = 0):
+                 moving: bool = False, seed: int = 0, utc_offset_s: int | None = None, clock_shift_s: float = 0.0):
+        """The last two need `moving`: the recorded times are what they are."""
         self.recording = Recording(fixture)
         self.name = name or fixture
         self.host = host
@@ -172,7 +174,9 @@ class SmollamaNode:
         self.requests: list[Request] = []
         self.connections = 0
         self._renamed = name
-        self._movement = Movement(name, seed) if moving else None
+        self._movement = None
+        if moving:
+            self._movement = Movement(name, seed, utc_offset_s=utc_offset_s, clock_shift_s=clock_shift_s)
         self._behaviours: dict[str, Behaviour] = {}
         self._lock = threading.Lock()
         self._listener: socket.socket | None = None
@@ -343,11 +347,14 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0, help="0: any free port (default)")
     parser.add_argument("--moving", action="store_true", help="timestamps of now and values that walk")
     parser.add_argument("--seed", type=int, default=0, help="another walk for the same name")
+    parser.add_argument("--utc-offset", type=int, help="seconds; another time zone than this machine's (--moving)")
+    parser.add_argument("--clock-shift", type=float, default=0.0, help="seconds that its clock is off (--moving)")
     parser.add_argument("--behave", action="append", default=[], metavar="ENDPOINT=BEHAVIOUR",
                         help=f"let an endpoint (or *) misbehave: off, {', '.join(sorted(BEHAVIOURS))}")
     args = parser.parse_args()
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
-    node = SmollamaNode(args.fixture, args.name, args.host, args.port, args.moving, args.seed)
+    node = SmollamaNode(args.fixture, args.name, args.host, args.port, args.moving, args.seed,
+                        args.utc_offset, args.clock_shift)
     for pair in args.behave:
         endpoint, _, behaviour = pair.partition("=")
         node.behave(endpoint, behaviour)
