@@ -28,7 +28,7 @@ void cache_destroy(struct cache *cache)
     if (cache) {
         cache_nodes_finish(cache);
         events_destroy(cache->events);
-        free(cache->skews);
+        free(cache->clocks.skews);
         free(cache->slots);
         free(cache->lookup);
         free(cache->rewritten);
@@ -263,8 +263,7 @@ static bool emptied(const struct entry *entry)
 void cache_tick(struct cache *cache, struct now now)
 {
     cache_tell_outage(cache, now);
-    detect_tick(cache, now);
-    cache_update_incidents(cache, now);
+    bool look = detect_due(cache, now);
     for (size_t i = cache->node_count; i-- > 0;) {
         struct entry *entry = cache->by_name[i];
         if (expired(cache, entry, now) || emptied(entry)) {
@@ -273,11 +272,18 @@ void cache_tick(struct cache *cache, struct now now)
         } else {
             session_drop_waited(cache, entry, now);
             cache_judge(cache, entry, now, false);
+            if (look) {
+                detect_look(cache, entry, now);
+            }
             if (entry->telling.untold > 0) {
                 add_event(cache, entry, now, false);
             }
         }
     }
+    if (look) {
+        detect_decide(cache, now);
+    }
+    cache_update_incidents(cache, now);
 }
 
 /* ---- what readers ask for ---- */

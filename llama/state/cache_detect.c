@@ -133,42 +133,33 @@ static bool is_awaited(const struct cache *cache, const struct entry *entry, str
             verdict_fresh_on_mqtt(&node->evidence, &cache->link, now));
 }
 
-struct clocks {
-    size_t known, off, awaited;
-};
-
-/* Collects the clocks that are off into cache->skews. False without memory. */
-static bool survey_clocks(struct cache *cache, struct now now, struct clocks *ret)
+/* Counts the node's clock; those that are off are collected. */
+static void survey_clock(struct cache *cache, struct entry *entry, struct now now)
 {
-    struct clocks clocks = {0};
-    for (size_t i = 0; i < cache->node_count; i++) {
-        struct entry *entry = cache->by_name[i];
-        if (entry->detected.skew.count == 0) {
-            clocks.awaited += is_awaited(cache, entry, now);
-            continue;
-        }
-        bool wrong = skew_judge(&entry->detected.skew);
-        if (!is_alive(&entry->node)) {
-            continue;
-        }
-        int64_t skew_ms = skew_best(&entry->detected.skew);
-        clocks.known++;
-        if (!wrong && llabs(skew_ms) <= SKEW_RIGHT_MS) {
-            continue;
-        }
-        if (clocks.off == cache->skew_cap) {
-            size_t cap = cache->skew_cap ? 2 * cache->skew_cap : 16;
-            int64_t *skews = realloc(cache->skews, cap * sizeof *skews);
-            if (!skews) {
-                return false;
-            }
-            cache->skews = skews;
-            cache->skew_cap = cap;
-        }
-        cache->skews[clocks.off++] = skew_ms;
+    struct clocks *clocks = &cache->clocks;
+    if (entry->detected.skew.count == 0) {
+        clocks->awaited += is_awaited(cache, entry, now);
+        return;
     }
-    *ret = clocks;
-    return true;
+    bool wrong = skew_judge(&entry->detected.skew);
+    if (!is_alive(&entry->node)) {
+        return;
+    }
+    int64_t skew_ms = skew_best(&entry->detected.skew);
+    clocks->known++;
+    if (!wrong && llabs(skew_ms) <= SKEW_RIGHT_MS) {
+        return;
+    }
+    if (clocks->off == clocks->cap) {
+        size_t cap = clocks->cap ? 2 * clocks->cap : 16;
+        int64_t *skews = realloc(clocks->skews, cap * sizeof *skews);
+        if (!skews) {
+            return; /* taken for right until there is memory */
+        }
+        clocks->skews = skews;
+        clocks->cap = cap;
+    }
+    clocks->skews[clocks->off++] = skew_ms;
 }
 
 static void tell_own_clock(struct cache *cache, size_t known, struct now now)
@@ -191,14 +182,11 @@ static void tell_own_clock(struct cache *cache, size_t known, struct now now)
     }
 }
 
-static void judge_clocks(struct cache *cache, struct now now)
+void detect_decide(struct cache *cache, struct now now)
 {
-    struct clocks clocks;
+    const struct clocks clocks = cache->clocks;
     bool before = cache->own_clock.wrong;
-    if (!survey_clocks(cache, now, &clocks)) {
-        return;
-    }
-    bool own = own_clock_judge(&cache->own_clock, cache->skews, clocks.off, clocks.known);
+    bool own = own_clock_judge(&cache->own_clock, clocks.skews, clocks.off, clocks.known);
     if (own && !before) {
         tell_own_clock(cache, clocks.known, now);
     }
@@ -323,21 +311,24 @@ static void end_what_is_over(struct cache *cache, struct entry *entry, struct no
     }
 }
 
-void detect_tick(struct cache *cache, struct now now)
+bool detect_due(struct cache *cache, struct now now)
 {
     if (now.mono_ms - cache->detected_ms < PASS_MS) {
-        return;
+        return false;
     }
     cache->detected_ms = now.mono_ms;
-    bool clock_set = was_clock_set(cache, now);
-    for (size_t i = 0; i < cache->node_count; i++) {
-        struct entry *entry = cache->by_name[i];
-        if (clock_set) {
-            entry->detected.skew = (struct skew){0};
-        }
-        if (entry->node.evidence.frozen || entry->detected.duplicate.stands) {
-            end_what_is_over(cache, entry, now);
-        }
+    cache->clocks.known = cache->clocks.off = cache->clocks.awaited = 0;
+    cache->clock_set = was_clock_set(cache, now);
+    return true;
+}
+
+void detect_look(struct cache *cache, struct entry *entry, struct now now)
+{
+    if (cache->clock_set) {
+        entry->detected.skew = (struct skew){0};
     }
-    judge_clocks(cache, now);
+    if (entry->node.evidence.frozen || entry->detected.duplicate.stands) {
+        end_what_is_over(cache, entry, now);
+    }
+    survey_clock(cache, entry, now);
 }

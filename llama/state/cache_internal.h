@@ -39,6 +39,13 @@ struct detected {
     char *frozen_detail, *duplicate_detail; /* owned; NULL = none */
 };
 
+/* What one look at all clocks has seen. */
+struct clocks {
+    size_t known, off, awaited; /* awaited: not known yet, but soon */
+    int64_t *skews;             /* of those that are off; owned, reused from look to look */
+    size_t cap;
+};
+
 /* A report of a session that has not sent a heartbeat yet, while the current one's stands. */
 struct parked {
     struct parked *next; /* of entry.parked */
@@ -110,8 +117,8 @@ struct cache {
     bool skewed;         /* some clock was off then */
     bool has_clock_distance;
     int64_t clock_distance_ms; /* of our two clocks */
-    int64_t *skews;            /* memory reused from look to look */
-    size_t skew_cap;
+    bool clock_set;            /* seen by the look under way */
+    struct clocks clocks;
     struct events *events;
     uint64_t rejects[REJECT_REASONS];
     uint32_t states[STATES];
@@ -203,8 +210,11 @@ bool detect_other_session(struct entry *entry, const struct heartbeat *heartbeat
 void detect_new_session(struct entry *entry);
 /* Readings of the agent, made at captured_mono_ms, are in place. */
 void detect_readings(struct entry *entry, int64_t captured_mono_ms, struct now now);
-/* Once a second: what ends by time, and all clocks. */
-void detect_tick(struct cache *cache, struct now now);
+/* Once a second a tick looks at each node, for what ends by time and for its clock; then all clocks are
+ * judged together. */
+bool detect_due(struct cache *cache, struct now now);
+void detect_look(struct cache *cache, struct entry *entry, struct now now);
+void detect_decide(struct cache *cache, struct now now);
 void detect_swap(struct entry *a, struct entry *b); /* `a` gets what was found of `b`; see swap_agents */
 void detect_forget(struct entry *entry);
 void detect_finish(struct entry *entry);

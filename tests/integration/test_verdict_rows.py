@@ -119,8 +119,9 @@ def test_one_broken_endpoint_is_named(stack, behaviour):
     stack.agent(node)
     llamad.wait_node("pi", "online")
     node.behave("memories", behaviour)
-    shown = llamad.wait_node("pi", "degraded", "endpoint_error", timeout=20)
-    assert "/api/memories: " in shown["reason"] and "/api/readings" not in shown["reason"]
+    llamad.wait_node("pi", "degraded", "endpoint_error", timeout=20)
+    words = {"error500": "/api/memories: status 500", "hang": "/api/memories: no answer in time"}[behaviour]
+    wait_until(lambda: words in llamad.nodes()["pi"]["reason"], 10, "the sentence names it")
     node.behave("memories", "off")
     llamad.wait_node("pi", "online", timeout=15)
 
