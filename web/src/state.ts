@@ -5,6 +5,7 @@ import type {
   ClusterEvent,
   ClusterNode,
   Frame,
+  Incident,
   Memory,
   Observation,
   Polled,
@@ -21,6 +22,8 @@ export interface Model {
   readonly receivedMs: number;
   /** Since when llamad has had no broker; null while it has one. */
   readonly brokerDownSince: string | null;
+  /** What is wrong with the clock of llamad's machine; null while nothing is. */
+  readonly ownClock: Incident | null;
   readonly nodes: ReadonlyMap<string, ClusterNode>;
   /** By node, then by full_id. */
   readonly readings: ReadonlyMap<string, ReadonlyMap<string, Reading>>;
@@ -54,6 +57,7 @@ export const emptyModel: Model = {
   serverMs: 0,
   receivedMs: 0,
   brokerDownSince: null,
+  ownClock: null,
   nodes: new Map(),
   readings: new Map(),
   observations: new Map(),
@@ -92,12 +96,17 @@ export function reduce(model: Model, action: Action): Model {
   }
 }
 
+function ownClock(incidents: Incident[] | undefined): Incident | null {
+  return incidents?.find((incident) => incident.cause === 'own_clock') ?? null;
+}
+
 function snapshot(frame: Frame, receivedMs: number): Model {
   return {
     loaded: true,
     serverMs: Date.parse(frame.timestamp),
     receivedMs,
     brokerDownSince: frame.broker_down_since ?? null,
+    ownClock: ownClock(frame.incidents),
     nodes: byName(frame.nodes ?? []),
     readings: byNode(frame.readings ?? []),
     observations: mergeItems(new Map(), frame.observations ?? []),
@@ -113,6 +122,7 @@ function polled(model: Model, answers: Polled, receivedMs: number): Model {
     serverMs: Date.parse(answers.nodes.timestamp),
     receivedMs,
     brokerDownSince: answers.health.broker_down_since ?? null,
+    ownClock: ownClock(answers.health.incidents),
     nodes: byName(answers.nodes.nodes),
     readings: byNode(answers.readings.readings),
     observations: mergeItems(new Map(), answers.observations.observations),
@@ -130,6 +140,7 @@ function delta(model: Model, frame: Frame, receivedMs: number): Model {
     serverMs: Date.parse(frame.timestamp),
     receivedMs,
     brokerDownSince: frame.broker_down_since ?? null,
+    ownClock: ownClock(frame.incidents),
     nodes: mergeNodes(model.nodes, frame.nodes ?? [], gone),
     readings: mergeReadings(model.readings, frame.readings ?? [], removed),
     observations: mergeItems(model.observations, frame.observations ?? [], removed.observations, gone),

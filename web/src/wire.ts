@@ -83,6 +83,13 @@ export interface Removed {
   memories?: [string, unknown][];
 }
 
+/** What concerns the whole cluster: `broker_down` or `own_clock`. */
+export interface Incident {
+  cause: string;
+  since: string | null;
+  reason: string | null;
+}
+
 export interface Frame {
   type: 'snapshot' | 'delta';
   instance: string;
@@ -90,6 +97,7 @@ export interface Frame {
   timestamp: string;
   /** Since when llamad has had no broker; null while it has one. */
   broker_down_since?: string | null;
+  incidents?: Incident[];
   nodes?: ClusterNode[];
   readings?: Reading[];
   observations?: Observation[];
@@ -102,7 +110,7 @@ export interface Frame {
 /** The answers of one round of polling; all of them, or the round does not count. */
 export interface Polled {
   nodes: { timestamp: string; nodes: ClusterNode[] };
-  health: { broker_down_since?: string | null };
+  health: { broker_down_since?: string | null; incidents?: Incident[] };
   readings: { readings: Reading[] };
   observations: { observations: Observation[] };
   memories: { memories: Memory[] };

@@ -246,6 +246,11 @@ test('answer_that_the_socket_overtook_changes_nothing', () => {
 });
 
 test('every_frame_and_every_poll_tells_of_the_broker', () => {
+  const incident = { cause: 'own_clock', since: at(3), reason: 'wrong' };
+  const other = { cause: 'broker_down', since: at(3), reason: 'away' };
+  assert.deepEqual(after(base, { ...frame('delta', 2), incidents: [other, incident] }).ownClock, incident);
+  assert.equal(after({ ...base, incidents: [incident] }, { ...frame('delta', 2), incidents: [] }).ownClock, null);
+  assert.equal(after({ ...base, incidents: [other] }).ownClock, null);
   const down = after(base, { ...frame('delta', 2), broker_down_since: at(3) });
   assert.equal(down.brokerDownSince, at(3));
   assert.equal(after(base, { ...frame('delta', 2), broker_down_since: null }).brokerDownSince, null);

@@ -53,6 +53,19 @@ export function BrokerBanner(): JSX.Element | null {
   );
 }
 
+/** Every time on the page is by that clock. */
+export function ClockBanner(): JSX.Element | null {
+  const { ownClock } = model.value;
+  if (ownClock === null) return null;
+  return (
+    <div class="banner banner-warn" role="alert">
+      <span>
+        <strong>Wrong clock:</strong> {ownClock.reason}. Noticed <Moment at={ownClock.since} />.
+      </span>
+    </div>
+  );
+}
+
 type Lost = Extract<Connection, { phase: 'lost' }>;
 
 function Meanwhile({ state }: { state: Lost }): JSX.Element {

@@ -1,7 +1,7 @@
 // The frame around the views: name, navigation, node drop-down, connection sign, banner.
 import { useSignalEffect } from '@preact/signals';
 import type { FunctionComponent, JSX } from 'preact';
-import { BrokerBanner, ConnectionBanner, ConnectionSign } from '../parts/connection';
+import { BrokerBanner, ClockBanner, ConnectionBanner, ConnectionSign } from '../parts/connection';
 import { NodeSelect } from '../parts/node-select';
 import { isBroken } from '../select';
 import type { View } from '../route';
@@ -45,6 +45,7 @@ export function App(): JSX.Element {
         </div>
         <ConnectionBanner />
         <BrokerBanner />
+        <ClockBanner />
       </header>
       <main id="main" tabIndex={-1} class={outdated.value ? 'outdated' : ''}>
         <Page />
