@@ -1,6 +1,7 @@
 """Time zones, wrong clocks, and whose clock it is."""
 
 import datetime
+import re
 import time
 
 import pytest
@@ -35,7 +36,7 @@ def test_polled_node_in_another_zone_is_shown_right(stack, offset_s):
     assert abs(llamad.nodes()["abroad"]["clock_skew_s"]) < 3
 
 
-@pytest.mark.parametrize("zone, offset_s", [("XXX-5:30", 19800), ("XXX+3:30", -12600)])
+@pytest.mark.parametrize("zone, offset_s", [("AAA-5:30", 19800), ("AAA+3:30", -12600)])
 def test_agent_in_another_zone_is_shown_right(stack, zone, offset_s):
     node = stack.node(name="abroad", moving=True, utc_offset_s=offset_s)
     llamad = stack.llamad()
@@ -69,13 +70,14 @@ def test_hours_are_those_of_our_clock(stack):
 # --- wrong clocks ---
 
 @needs_faketime
-@pytest.mark.parametrize("shift, seconds, words", [("-1h", -HOUR, "60 min behind"), ("+2h", 2 * HOUR, "2 h ahead")])
+@pytest.mark.parametrize("shift, seconds, words", [("-1h", -HOUR, "(59|60) min behind"),
+                                                   ("+2h", 2 * HOUR, "(119 min|2 h) ahead")])
 def test_an_agent_with_a_wrong_clock_is_degraded(stack, shift, seconds, words):
     llamad = stack.llamad()
     stack.agent(stack.node(name="right", moving=True))
     stack.agent(stack.node(name="wrong", moving=True, clock_shift_s=seconds), env=faketime(shift))
     shown = llamad.wait_node("wrong", "degraded", "clock_skew")
-    assert words.replace("2 h", "120 min") in shown["reason"] or words in shown["reason"], shown["reason"]
+    assert re.search(words, shown["reason"]), shown["reason"]
     assert abs(shown["clock_skew_s"] - seconds) < 5
     confirmed = wait_until(lambda: llamad.nodes()["wrong"]["confirmed_at"], 5, "readings")
     assert -2 < age_s(confirmed) < 10, "ages are by our clock"
