@@ -1,5 +1,6 @@
 #include "visit.h"
 
+#include "node_answer.h"
 #include "timestamp.h"
 
 #include <errno.h>
@@ -7,11 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BODY_MAX       ((size_t)4 * 1024 * 1024)
 #define URL_SIZE       (URL_MAX + 64)
 #define MIN_REQUEST_MS 10 /* with less time left the next request is not worth sending */
-#define OFFSET_STEP_MS (15 * 60 * 1000)
-#define OFFSET_MAX_S   (14 * 3600)
 
 struct visit {
     struct visit_context *context;
@@ -106,28 +104,6 @@ static void reject(struct visit *visit, struct node *node, const struct fault *f
 
 /* --- what an answer says --- */
 
-/* A node's clock shows local time in the body and UTC in the Date header, written in the same second. */
-static void learn_offset(struct visit *visit, struct json_slice body, int64_t date_ms)
-{
-    char text[64];
-    size_t len;
-    if (date_ms == TIMESTAMP_NONE ||
-        json_string(json_member(body, "timestamp"), text, sizeof text, &len) != 0 ||
-        !timestamp_is_naive(text, len)) {
-        return;
-    }
-    int64_t local_ms = timestamp_parse(text, len, 0);
-    if (local_ms == TIMESTAMP_NONE) {
-        return;
-    }
-    int64_t difference = local_ms - date_ms;
-    int64_t half = difference >= 0 ? OFFSET_STEP_MS / 2 : -(OFFSET_STEP_MS / 2);
-    int64_t offset_s = (difference + half) / OFFSET_STEP_MS * (OFFSET_STEP_MS / 1000);
-    if (offset_s >= -OFFSET_MAX_S && offset_s <= OFFSET_MAX_S) {
-        visit->utc_offset_s = (int32_t)offset_s;
-    }
-}
-
 /* The Date was written at some time between request and answer, and has whole seconds. */
 static void learn_clock(const struct visit *visit, struct node *node, const struct fetch_answer *answer,
                         struct now now)
@@ -136,45 +112,6 @@ static void learn_clock(const struct visit *visit, struct node *node, const stru
         int64_t asked_ms = now.wall_ms - (int64_t)answer->latency_ms / 2;
         cache_poll_clock(visit->context->cache, node, answer->date_ms + 500 - asked_ms, now);
     }
-}
-
-/* Whose answers are these? False, with the fault, for an announced URL at which another node answers. */
-static bool is_this_node(struct visit *visit, const struct node *node, struct json_slice body,
-                         struct fault *ret_fault)
-{
-    char name[NODE_NAME_MAX + 1];
-    size_t len;
-    bool valid = json_string(json_member(body, "node_name"), name, sizeof name, &len) == 0 &&
-                 node_name_valid(name, len, NULL);
-    bool vouched = visit->manual || (valid && strcmp(name, node->name) == 0);
-    /* An agent may be configured with another name than its Smollama: its live heartbeat vouches for that
-     * one, unless it is taken. (A retained heartbeat may be anybody's of last week.) */
-    if (!vouched && valid && node->has_heartbeat && node->evidence.agent.heartbeat_ms > 0 &&
-        strcmp(name, node->heartbeat.source.node_name) == 0) {
-        const struct node *owner = cache_get(visit->context->cache, name, len);
-        vouched = !owner || owner == node;
-    }
-    if (vouched) {
-        memcpy(visit->node_name, valid ? name : "", valid ? len + 1 : 1);
-        return true;
-    }
-    visit->wrong_node = true;
-    char escaped[LOG_TEXT];
-    log_escape(escaped, sizeof escaped, valid ? name : "", valid ? len : 0);
-    fault_set(ret_fault, REJECT_WRONG_NODE, "the node there says it is \"%s\"", escaped);
-    return false;
-}
-
-static bool is_off(const struct visit *visit, const struct fetch_answer *answer)
-{
-    const char *message = steps[visit->step].off_message;
-    struct json_error error;
-    if (answer->status != 503 || !message ||
-        !json_check(answer->body.data, answer->body.len, JSON_MAX_DEPTH, &error)) {
-        return false;
-    }
-    return json_string_contains(json_member(json_root(answer->body.data, answer->body.len), "error"), message,
-                                strlen(message));
 }
 
 /* Checks a 200 and gives it to the cache. False: nothing more is to be asked of this URL. */
@@ -194,12 +131,14 @@ static bool take_body(struct visit *visit, struct node *node, const struct fetch
         return true;
     }
     struct json_slice body = json_root(answer->body.data, answer->body.len);
-    if (kind == REPORT_STATS && !is_this_node(visit, node, body, &fault)) {
+    if (kind == REPORT_STATS &&
+        !node_answer_is_of(visit->context->cache, node, visit->manual, body, visit->node_name, &fault)) {
+        visit->wrong_node = true;
         note_error(visit, "wrong_node");
         reject(visit, node, &fault);
         return false;
     }
-    learn_offset(visit, body, answer->date_ms);
+    visit->utc_offset_s = node_answer_offset(body, answer->date_ms, visit->utc_offset_s);
     struct now now = clock_now();
     learn_clock(visit, node, answer, now);
     int e = cache_poll_body(visit->context->cache, node, kind, body, now.wall_ms, visit->utc_offset_s, now,
@@ -224,7 +163,7 @@ static void take_error(struct visit *visit, struct node *node, const struct fetc
     if (strcmp(answer->error, "truncated") == 0) {
         fault_set(&fault, REJECT_TRUNCATED, "ended after %zu bytes", answer->body.len);
     } else if (strcmp(answer->error, "too_large") == 0) {
-        fault_set(&fault, REJECT_TOO_LARGE, "more than %zu bytes", BODY_MAX);
+        fault_set(&fault, REJECT_TOO_LARGE, "more than %zu bytes", NODE_ANSWER_MAX);
     } else if (strcmp(answer->error, "redirect") == 0) {
         fault_set(&fault, REJECT_HTTP_REDIRECT, "status %d; redirects are not followed", answer->status);
     } else if (strcmp(answer->error, "not_http") == 0) {
@@ -252,7 +191,7 @@ static bool take_answer(struct visit *visit, struct node *node, const struct fet
     if (answer->status == 200) {
         return take_body(visit, node, answer) && (identified || visit->node_name[0]);
     }
-    if (!is_off(visit, answer)) {
+    if (!node_answer_is_off(answer, steps[visit->step].off_message)) {
         char word[24];
         snprintf(word, sizeof word, "http_%d", answer->status);
         note_error(visit, word);
@@ -284,7 +223,7 @@ static bool send_request(struct visit *visit)
         return false;
     }
     if (len > 0 && (size_t)len < sizeof url) {
-        visit->get = fetch_start(visit->context->fetch, url, (uint32_t)left_ms, BODY_MAX, may_connect,
+        visit->get = fetch_start(visit->context->fetch, url, (uint32_t)left_ms, NODE_ANSWER_MAX, may_connect,
                                  on_answer, visit);
     }
     if (!visit->get) {
@@ -320,10 +259,7 @@ struct visit *visit_start(struct visit_context *context, struct node *node)
     }
     visit->context = context;
     memcpy(visit->node, node->name, sizeof visit->node);
-    snprintf(visit->url, sizeof visit->url, "%s", node->url);
-    for (size_t len = strlen(visit->url); len > 0 && visit->url[len - 1] == '/'; len--) {
-        visit->url[len - 1] = '\0';
-    }
+    node_answer_base(node->url, visit->url);
     visit->manual = node->manual_url[0] && strcmp(node->url, node->manual_url) == 0;
     visit->utc_offset_s = node->utc_offset_s;
     struct now now = clock_now();
