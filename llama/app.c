@@ -10,6 +10,7 @@
 #include "log.h"
 #include "poller.h"
 #include "reload.h"
+#include "search.h"
 #include "server.h"
 #include "status.h"
 
@@ -47,6 +48,7 @@ struct app {
     struct poller *poller;
     struct discovery *discovery; /* NULL unless cluster.discovery_method is mdns */
     struct ingest *ingest;
+    struct search *search;
     struct api *api;
     struct server *server;
     struct loop_timer *tick_timer;
@@ -129,6 +131,20 @@ static int action_forget(void *user, struct node *node)
     }
     changed(app);
     return e;
+}
+
+static int action_search(void *user, const struct question *question, search_done_fn *done, void *done_user,
+                         struct search_wait **ret_wait, struct findings **ret_findings,
+                         unsigned *ret_retry_after_s)
+{
+    struct app *app = user;
+    return search_ask(app->search, question, done, done_user, ret_wait, ret_findings, ret_retry_after_s);
+}
+
+static void action_search_cancel(void *user, struct search_wait *wait)
+{
+    struct app *app = user;
+    search_cancel(app->search, wait);
 }
 
 static void action_health(void *user, struct buf *out)
@@ -311,6 +327,20 @@ static int start_discovery(struct app *app)
     return app->discovery ? 0 : -ENOMEM;
 }
 
+static int start_search(struct app *app)
+{
+    const struct search_options options = {
+        .timeout_ms = app->config.poll.timeout_ms,
+        .allow = app->config.poll.allow,
+        .allow_count = app->config.poll.allow_count,
+    };
+    app->search = search_create(app->loop, app->cache, app->fetch, &options);
+    if (!app->search) {
+        log_error("llamad: out of memory");
+    }
+    return app->search ? 0 : -ENOMEM;
+}
+
 static int start_ingest(struct app *app)
 {
     const struct mqtt_options options = {
@@ -349,7 +379,13 @@ static int start_server(struct app *app)
         .web_dir = web_dir,
     };
     const struct api_actions actions = {
-        .refresh = action_refresh, .forget = action_forget, .health = action_health, .user = app};
+        .refresh = action_refresh,
+        .forget = action_forget,
+        .health = action_health,
+        .search = action_search,
+        .search_cancel = action_search_cancel,
+        .user = app,
+    };
     const char *error = "";
     app->api = api_create(app->cache, app->instance, PROJECT_VERSION, &actions, clock_now());
     if (!app->api) {
@@ -426,6 +462,7 @@ static int start(struct app *app)
     e = start_timers(app);
     start_keeper(app);
     e = e ? e : start_poller(app);
+    e = e ? e : start_search(app);
     e = e ? e : start_ingest(app);
     e = e ? e : start_server(app);
     e = e ? e : start_broker(app);
@@ -449,6 +486,7 @@ static bool finish(struct app *app)
     bool clean = ingest_destroy(app->ingest);
     server_destroy(app->server);
     api_destroy(app->api);
+    search_destroy(app->search);
     discovery_destroy(app->discovery);
     poller_destroy(app->poller);
     fetch_destroy(app->fetch);

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #define ROOT       "/api/cluster/"
-#define JSON_TYPE  "application/json"
 #define ALLOW_READ "GET, HEAD"
 
 /* ---- answers ---- */
@@ -22,15 +21,14 @@ int api_fault(struct api_fault *fault, int status, const char *code, const char 
     return status;
 }
 
-/* Takes the buffer's bytes as the answer's body; without memory the answer is a bare 503. */
-static void answer_json(struct api_response *response, int status, struct buf *out)
+void api_answer_json(struct api_response *response, int status, struct buf *out)
 {
     size_t len = 0;
     char *data = buf_take(out, &len);
     struct body *body = data ? body_take(data, len) : NULL;
     buf_finish(out);
     response->status = body ? status : 503;
-    response->content_type = body ? JSON_TYPE : NULL;
+    response->content_type = body ? API_JSON_TYPE : NULL;
     response->body = body;
 }
 
@@ -43,15 +41,15 @@ void api_error(int status, const char *code, const char *message, struct api_res
     buf_str(&out, ",\"message\":");
     buf_json_cstr(&out, message);
     buf_str(&out, "}}");
-    answer_json(ret_response, status, &out);
+    api_answer_json(ret_response, status, &out);
 }
 
-static void answer_fault(struct api_response *response, const struct api_fault *fault)
+void api_answer_fault(struct api_response *response, const struct api_fault *fault)
 {
     api_error(fault->status, fault->code, fault->message, response);
 }
 
-static void answer_method(struct api_response *response, const char *allow)
+void api_answer_method(struct api_response *response, const char *allow)
 {
     api_error(405, "method_not_allowed", "this address does not know that method", response);
     response->allow = allow;
@@ -131,8 +129,8 @@ static int select_named(struct selection *selection, const struct api *api, cons
     return 0;
 }
 
-static int select_nodes(const struct api *api, const struct query *query, struct selection *ret,
-                        struct api_fault *fault)
+int api_select_nodes(const struct api *api, const struct query *query, struct selection *ret,
+                     struct api_fault *fault)
 {
     size_t room = cache_node_count(api->cache);
     *ret = (struct selection){.all = !query_find(query, "node")};
@@ -175,15 +173,16 @@ struct list_route {
     const char *path;
     api_render *render;
     const char *by_time; /* what it shows depends on the clock when this is given; NULL = never */
+    enum item_kind deep; /* what deep=1 searches for; readings = nothing */
 };
 static const struct list_route lists[] = {
-    {ROOT "nodes", api_render_nodes, NULL},
-    {ROOT "readings", api_render_readings, NULL},
-    {ROOT "observations", api_render_observations, "hours"},
-    {ROOT "memories", api_render_memories, NULL},
-    {ROOT "stats", api_render_stats, NULL},
-    {ROOT "events", api_render_events, NULL},
-    {ROOT "history", api_render_history, "node"},
+    {ROOT "nodes", api_render_nodes, NULL, ITEM_READING},
+    {ROOT "readings", api_render_readings, NULL, ITEM_READING},
+    {ROOT "observations", api_render_observations, "hours", ITEM_OBSERVATION},
+    {ROOT "memories", api_render_memories, NULL, ITEM_MEMORY},
+    {ROOT "stats", api_render_stats, NULL, ITEM_READING},
+    {ROOT "events", api_render_events, NULL, ITEM_READING},
+    {ROOT "history", api_render_history, "node", ITEM_READING},
 };
 
 /* Renders the list, or answers the fault. The body, with a reference for the caller, or NULL when answered.
@@ -194,10 +193,10 @@ static struct body *render_list(struct api *api, const struct list_route *route,
     struct call call = {.api = api, .query = query, .now = now};
     struct api_fault fault;
     struct buf out = BUF_INIT;
-    if (select_nodes(api, query, &call.nodes, &fault) != 0 || route->render(&call, &out, &fault) != 0) {
-        answer_fault(response, &fault);
+    if (api_select_nodes(api, query, &call.nodes, &fault) != 0 || route->render(&call, &out, &fault) != 0) {
+        api_answer_fault(response, &fault);
     } else {
-        answer_json(response, 200, &out);
+        api_answer_json(response, 200, &out);
     }
     buf_finish(&out);
     free(call.nodes.nodes);
@@ -218,7 +217,7 @@ static void answer_list(struct api *api, const struct list_route *route, const s
                  api_etag_listed(request->if_none_match, etag);
     struct body *body = named ? NULL : store_get(&api->store, key, revision, now.mono_ms);
     if (body) {
-        *response = (struct api_response){.status = 200, .content_type = JSON_TYPE, .body = body};
+        *response = (struct api_response){.status = 200, .content_type = API_JSON_TYPE, .body = body};
     } else if (!named) {
         body = render_list(api, route, query, now, response);
         if (!body) {
@@ -239,12 +238,17 @@ static void handle_list(struct api *api, const struct list_route *route, const s
     struct query query;
     const char *why = "out of memory";
     if (request->method != API_GET && request->method != API_HEAD) {
-        answer_method(response, ALLOW_READ);
+        api_answer_method(response, ALLOW_READ);
         return;
     }
     int e = query_parse(request->query, &query, &why);
     if (e != 0) {
         api_error(e == -ENOMEM ? 503 : 400, e == -ENOMEM ? "unavailable" : "bad_request", why, response);
+        return;
+    }
+    if (route->deep != ITEM_READING && query_is(&query, "deep", "1") && api->actions.search) {
+        api_search(api, route->deep, route->render, &query, request, now, response);
+        query_finish(&query);
         return;
     }
     size_t size = strlen(request->path) + strlen(request->query) + 2;
@@ -273,7 +277,7 @@ static void refresh_node(struct api *api, struct node *node, struct api_response
     buf_str(&out, "{\"node\":");
     buf_json_cstr(&out, node->name);
     buf_str(&out, ",\"refresh\":\"requested\"}");
-    answer_json(response, 202, &out);
+    api_answer_json(response, 202, &out);
 }
 
 static void forget_node(struct api *api, struct node *node, const char *name, const char *raw_query,
@@ -329,7 +333,7 @@ static void handle_node(struct api *api, const char *rest, const struct api_requ
     struct node *node = cache_find(api->cache, name, len);
     bool reads = request->method == API_GET || request->method == API_HEAD;
     if (refresh ? request->method != API_POST : !reads && request->method != API_DELETE) {
-        answer_method(response, refresh ? "POST" : "GET, HEAD, DELETE");
+        api_answer_method(response, refresh ? "POST" : "GET, HEAD, DELETE");
     } else if (!node) {
         api_error(404, "unknown_node", "there is no node of that name", response);
     } else if (refresh) {
@@ -337,7 +341,7 @@ static void handle_node(struct api *api, const char *rest, const struct api_requ
     } else if (reads) {
         struct buf out = BUF_INIT;
         api_render_node(node, now, &out);
-        answer_json(response, 200, &out);
+        api_answer_json(response, 200, &out);
     } else {
         forget_node(api, node, name, request->query, response);
     }
@@ -361,11 +365,11 @@ void api_handle(struct api *api, const struct api_request *request, struct now n
     } else if (strcmp(request->path, "/api/health") == 0 && reads) {
         struct buf out = BUF_INIT;
         api_render_health(api, now, &out);
-        answer_json(ret_response, 200, &out);
+        api_answer_json(ret_response, 200, &out);
     } else if (strcmp(request->path, ROOT "live") == 0 && reads) {
         api_error(426, "upgrade_required", "this address speaks WebSocket only", ret_response);
     } else if (strcmp(request->path, "/api/health") == 0 || strcmp(request->path, ROOT "live") == 0) {
-        answer_method(ret_response, ALLOW_READ);
+        api_answer_method(ret_response, ALLOW_READ);
     } else {
         api_error(404, "not_found", "there is nothing at this address", ret_response);
     }

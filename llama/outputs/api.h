@@ -8,6 +8,7 @@
 #define API_H
 
 #include "cache.h"
+#include "findings.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -33,6 +34,12 @@ struct api_actions {
     int (*forget)(void *user, struct node *node);
     /* Appends members (`"broker":{…}`, …) to the object of /api/health. May be NULL. */
     void (*health)(void *user, struct buf *out);
+    /* Put a question to the nodes' own search. 0 with *ret_findings (a reference) or *ret_wait (`done` comes
+     * once, later, unless it is cancelled); -EAGAIN with *ret_retry_after_s, -ENOMEM. May be NULL, both: then
+     * deep=1 is ignored. */
+    int (*search)(void *user, const struct question *question, search_done_fn *done, void *done_user,
+                  struct search_wait **ret_wait, struct findings **ret_findings, unsigned *ret_retry_after_s);
+    void (*search_cancel)(void *user, struct search_wait *wait);
     void *user;
 };
 struct api *api_create(struct cache *cache, const char *instance, const char *version,
@@ -45,7 +52,9 @@ struct api_request {
     const char *path;          /* percent-encoded, as it came: "/api/cluster/nodes/pi%20kitchen" */
     const char *query;         /* as it came, without `?`; "" if none */
     const char *if_none_match; /* NULL if none */
+    bool can_wait;             /* whoever asks can be answered later */
 };
+struct api_wait; /* an answer that is not there yet */
 struct api_response {
     int status;
     const char *content_type; /* static; NULL without body */
@@ -53,10 +62,16 @@ struct api_response {
     char etag[80];            /* "" if none; with quotes */
     const char *allow;        /* for 405; static */
     unsigned retry_after_s;   /* 0 = none */
+    struct api_wait *wait;    /* the answer comes later: see api_await. Then all the rest is empty */
 };
 /* Answers whatever starts with /api/. */
 void api_handle(struct api *api, const struct api_request *request, struct now now,
                 struct api_response *ret_response);
+/* `ready` comes once, later, never from within these functions. Then api_collect gives the answer. Each wait
+ * ends with api_collect or api_abandon (also before it is ready); all must have ended before api_destroy. */
+void api_await(struct api_wait *wait, void (*ready)(void *user), void *user);
+void api_collect(struct api_wait *wait, struct now now, struct api_response *ret_response);
+void api_abandon(struct api_wait *wait); /* accepts NULL */
 /* Once a second or so: lets go of rendered bodies that nobody can get any more. True while others stay. */
 bool api_expire(struct api *api, struct now now);
 /* An error in the API's form, for the server's own refusals (421, 403, 413, 414, …). */

@@ -6,6 +6,7 @@
 #define API_INTERNAL_H
 
 #include "api.h"
+#include "findings.h"
 #include "query.h"
 #include "store.h"
 
@@ -36,6 +37,7 @@ struct call {
     const struct query *query;
     struct selection nodes;
     struct now now;
+    const struct findings *findings; /* of a deep answer; else NULL */
 };
 
 /* Writes a whole body. 0, or an HTTP status with *ret_fault filled. */
@@ -44,6 +46,25 @@ api_render api_render_nodes, api_render_readings, api_render_observations, api_r
     api_render_stats, api_render_events, api_render_history;
 void api_render_health(const struct api *api, struct now now, struct buf *out);
 void api_render_node(const struct node *node, struct now now, struct buf *out);
+
+#define API_JSON_TYPE   "application/json"
+#define API_TEXTS_LIMIT 50 /* observations, memories: if limit= is not given */
+
+void api_open_body(struct buf *out, struct now now);
+int api_bad_limit(struct api_fault *fault);
+int api_no_memory(struct api_fault *fault);
+
+/* 0, or an HTTP status with the fault; free nodes->nodes in any case. */
+int api_select_nodes(const struct api *api, const struct query *query, struct selection *ret,
+                     struct api_fault *fault);
+/* Takes the buffer's bytes as the answer's body; without memory the answer is a bare 503. */
+void api_answer_json(struct api_response *response, int status, struct buf *out);
+void api_answer_fault(struct api_response *response, const struct api_fault *fault);
+void api_answer_method(struct api_response *response, const char *allow);
+
+/* deep=1 on `path`, whose list `render` writes: answers, or has the response wait. */
+void api_search(struct api *api, enum item_kind kind, api_render *render, const struct query *query,
+                const struct api_request *request, struct now now, struct api_response *response);
 
 /* Fills the fault and returns its status. */
 int api_fault(struct api_fault *fault, int status, const char *code, const char *format, ...)

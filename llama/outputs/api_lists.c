@@ -1,25 +1,21 @@
 #include "api_internal.h"
-#include "ranking.h"
-#include "timestamp.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define DEFAULT_LIMIT 50
-
-static void open_body(struct buf *out, struct now now)
+void api_open_body(struct buf *out, struct now now)
 {
     buf_str(out, "{\"timestamp\":");
     buf_json_time(out, now.wall_ms);
 }
 
-static int bad_limit(struct api_fault *fault)
+int api_bad_limit(struct api_fault *fault)
 {
     return api_fault(fault, 400, "bad_request", "limit must be a whole number from 1 to %d", QUERY_LIMIT_MAX);
 }
 
-static int no_memory(struct api_fault *fault)
+int api_no_memory(struct api_fault *fault)
 {
     return api_fault(fault, 503, "unavailable", "out of memory");
 }
@@ -30,10 +26,10 @@ int api_render_nodes(const struct call *call, struct buf *out, struct api_fault 
 {
     size_t limit = call->nodes.count;
     if (!query_limit(call->query, &limit)) {
-        return bad_limit(ret_fault);
+        return api_bad_limit(ret_fault);
     }
     size_t count = call->nodes.count < limit ? call->nodes.count : limit;
-    open_body(out, call->now);
+    api_open_body(out, call->now);
     buf_printf(out, ",\"count\":%zu,\"nodes\":[", count);
     for (size_t i = 0; i < count; i++) {
         buf_json_sep(out);
@@ -52,7 +48,7 @@ int api_render_nodes(const struct call *call, struct buf *out, struct api_fault 
 int api_render_stats(const struct call *call, struct buf *out, struct api_fault *ret_fault)
 {
     (void)ret_fault;
-    open_body(out, call->now);
+    api_open_body(out, call->now);
     api_write_stats_of(out, &call->nodes, 0);
     buf_char(out, '}');
     return 0;
@@ -73,7 +69,7 @@ int api_render_events(const struct call *call, struct buf *out, struct api_fault
     size_t limit = EVENTS_MAX, count = 0;
     uint64_t since = 0;
     if (!query_limit(call->query, &limit)) {
-        return bad_limit(ret_fault);
+        return api_bad_limit(ret_fault);
     }
     if (!query_uint(call->query, "since", &since)) {
         return api_fault(ret_fault, 400, "bad_request", "since must be the id of an event");
@@ -89,7 +85,7 @@ int api_render_events(const struct call *call, struct buf *out, struct api_fault
             api_write_event(&list, event);
         }
     }
-    open_body(out, call->now);
+    api_open_body(out, call->now);
     buf_printf(out, ",\"count\":%zu,\"events\":[", count);
     buf_append(out, list.data, list.len);
     buf_str(out, "]}");
@@ -270,16 +266,16 @@ int api_render_readings(const struct call *call, struct buf *out, struct api_fau
     bool grouped = query_is(call->query, "group", "source");
     size_t limit = SIZE_MAX, count = 0;
     if (!query_limit(call->query, &limit)) {
-        return bad_limit(ret_fault);
+        return api_bad_limit(ret_fault);
     }
     if (!grouped && query_find(call->query, "group")) {
         return api_fault(ret_fault, 400, "bad_request", "group can only be source");
     }
     const struct item **items = collect_readings(call, grouped ? SIZE_MAX : limit, &count);
     if (!items) {
-        return no_memory(ret_fault);
+        return api_no_memory(ret_fault);
     }
-    open_body(out, call->now);
+    api_open_body(out, call->now);
     if (grouped) {
         write_sources(out, items, count, limit);
     } else {
@@ -294,77 +290,4 @@ int api_render_readings(const struct call *call, struct buf *out, struct api_fau
     }
     free(items);
     return 0;
-}
-
-/* ---- observations, memories ---- */
-
-struct texts_filter {
-    const struct query_param *text, *type;
-    int64_t not_before_ms; /* TIMESTAMP_NONE = any */
-};
-
-static bool text_fits(const struct texts_filter *filter, const struct item *item)
-{
-    if (filter->not_before_ms != TIMESTAMP_NONE && item->at_ms < filter->not_before_ms) {
-        return false;
-    }
-    if (filter->type && !json_string_is(json_member(item_json(item), "type"), filter->type->value)) {
-        return false;
-    }
-    return !filter->text || json_string_contains(json_member(item_json(item), "text"), filter->text->value,
-                                                 filter->text->value_len);
-}
-
-static int render_texts(const struct call *call, enum item_kind kind, struct texts_filter filter,
-                        struct buf *out, struct api_fault *ret_fault)
-{
-    struct ranking ranking;
-    size_t limit = DEFAULT_LIMIT;
-    if (!query_limit(call->query, &limit)) {
-        return bad_limit(ret_fault);
-    }
-    filter.text = query_find(call->query, "query");
-    if (ranking_init(&ranking, limit, kind == ITEM_MEMORY ? ranking_confirmed : ranking_newest) != 0) {
-        return no_memory(ret_fault);
-    }
-    for (size_t i = 0; i < call->nodes.count; i++) {
-        for (const struct item *item = call->nodes.nodes[i]->items[kind]; item; item = item->next) {
-            if (text_fits(&filter, item)) {
-                ranking_offer(&ranking, item);
-            }
-        }
-    }
-    ranking_sort(&ranking);
-    open_body(out, call->now);
-    buf_printf(out, ",\"count\":%zu,\"%s\":[", ranking.count,
-               kind == ITEM_MEMORY ? "memories" : "observations");
-    for (size_t i = 0; i < ranking.count; i++) {
-        buf_json_sep(out);
-        api_write_item(out, ranking.items[i]);
-    }
-    buf_str(out, "]}");
-    ranking_finish(&ranking);
-    return 0;
-}
-
-int api_render_observations(const struct call *call, struct buf *out, struct api_fault *ret_fault)
-{
-    struct texts_filter filter = {.type = query_find(call->query, "obs_type"),
-                                  .not_before_ms = TIMESTAMP_NONE};
-    double hours = 0;
-    if (!query_hours(call->query, &hours)) {
-        return api_fault(ret_fault, 400, "bad_request", "hours must be a positive number, or 0 for all");
-    }
-    if (hours > 0) {
-        /* longer than Unix time is everything with a time */
-        double span_ms = hours * 3600e3;
-        filter.not_before_ms = span_ms < (double)call->now.wall_ms ? call->now.wall_ms - (int64_t)span_ms : 0;
-    }
-    return render_texts(call, ITEM_OBSERVATION, filter, out, ret_fault);
-}
-
-int api_render_memories(const struct call *call, struct buf *out, struct api_fault *ret_fault)
-{
-    struct texts_filter filter = {.not_before_ms = TIMESTAMP_NONE};
-    return render_texts(call, ITEM_MEMORY, filter, out, ret_fault);
 }

@@ -253,6 +253,10 @@ static void write_limits(struct buf *out)
         {"header_bytes", LIMIT_HEADERS},
         {"body_bytes", LIMIT_BODY},
         {"list_items", QUERY_LIMIT_MAX},
+        {"deep_searches_per_minute", SEARCH_PER_MINUTE},
+        {"deep_parallel_nodes", SEARCH_PARALLEL},
+        {"deep_found_bytes", LIMIT_FINDINGS},
+        {"deep_answer_bytes", LIMIT_DEEP_ANSWER},
     };
     open_member(out, "limits");
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {

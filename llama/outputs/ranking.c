@@ -86,10 +86,9 @@ int ranking_newest(const struct item *a, const struct item *b)
     if (a->at_ms != b->at_ms) {
         return a->at_ms > b->at_ms ? -1 : 1; /* TIMESTAMP_NONE is the least of all */
     }
-    if (a->node != b->node) {
-        return strcmp(a->node->name, b->node->name);
-    }
-    return compare_ids(a, b);
+    /* what a node's own search found is not of the cache's node, but of its name */
+    int order = a->node != b->node ? strcmp(a->node->name, b->node->name) : 0;
+    return order ? order : compare_ids(a, b);
 }
 
 int ranking_confirmed(const struct item *a, const struct item *b)

@@ -338,6 +338,7 @@ void server_stop(struct server *server)
     }
     server->stopping = true;
     close_listener(server);
+    server_end_waits(server);
     live_stop(server->live);
 }
 

@@ -129,6 +129,57 @@ void server_await_body(struct server *server, struct lws *wsi, struct exchange *
     set_blocked(server, wsi, exchange);
 }
 
+static void on_answer_ready(void *user)
+{
+    struct exchange *exchange = user;
+    exchange->state = EXCHANGE_ANSWER_READY;
+    lws_rx_flow_control(exchange->wsi, 1);
+    lws_callback_on_writable(exchange->wsi);
+}
+
+/* Input is not even asked for meanwhile, or what a client sends too early, or its leaving, would keep the
+ * loop spinning: the sweep looks for those who have left. Whoever answers later has a time limit. */
+void server_await_answer(struct server *server, struct lws *wsi, struct exchange *exchange)
+{
+    exchange->state = EXCHANGE_ANSWER_AWAITED;
+    exchange->wait = exchange->response.wait;
+    exchange->response.wait = NULL;
+    set_blocked(server, wsi, exchange);
+    lws_set_timeout(wsi, NO_PENDING_TIMEOUT, 0);
+    lws_rx_flow_control(wsi, 0);
+    api_await(exchange->wait, on_answer_ready, exchange);
+}
+
+int server_send_awaited(struct server *server, struct lws *wsi, struct exchange *exchange)
+{
+    set_unblocked(server, exchange);
+    if (exchange->wait) {
+        struct api_wait *wait = exchange->wait;
+        exchange->wait = NULL;
+        api_collect(wait, clock_now(), &exchange->response);
+    }
+    return server_start_sending(server, wsi, exchange);
+}
+
+void server_end_waits(struct server *server)
+{
+    for (struct exchange *exchange = server->blocked; exchange; exchange = exchange->next) {
+        if (exchange->state == EXCHANGE_ANSWER_AWAITED) {
+            api_abandon(exchange->wait);
+            exchange->wait = NULL;
+            exchange->close = true;
+            api_error(503, "unavailable", "llamad is stopping", &exchange->response);
+            on_answer_ready(exchange);
+        }
+    }
+}
+
+static bool has_left(int fd)
+{
+    struct pollfd end = {.fd = fd, .events = POLLRDHUP};
+    return poll(&end, 1, 0) > 0;
+}
+
 /*
  * While an answer is under way libwebsockets reads nothing, but keeps asking the loop for input. A client
  * that does not read, and has sent more or closed its half, would have the loop spin until the timeout.
@@ -146,6 +197,12 @@ void server_sweep_answers(struct server *server)
         next = exchange->next;
         int fd = lws_get_socket_fd(exchange->wsi);
         int64_t waits_ms = now_ms - exchange->blocked_ms;
+        if (exchange->state == EXCHANGE_ANSWER_AWAITED || exchange->state == EXCHANGE_ANSWER_READY) {
+            if (has_left(fd)) {
+                lws_set_timeout(exchange->wsi, PENDING_TIMEOUT_HTTP_CONTENT, LWS_TO_KILL_ASYNC);
+            }
+            continue;
+        }
         bool awaited =
             exchange->state == EXCHANGE_BODY_AWAITED; /* lws's own timeout starts anew at each byte */
         if (awaited ? waits_ms >= BODY_MS : waits_ms >= SPIN_MS && spins(fd)) {
@@ -162,6 +219,8 @@ void server_clear_exchange(struct server *server, struct exchange *exchange)
         server->busy--;
     }
     exchange->state = EXCHANGE_NONE;
+    api_abandon(exchange->wait);
+    exchange->wait = NULL;
     body_unref(exchange->response.body);
     exchange->response.body = NULL;
 }

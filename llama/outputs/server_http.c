@@ -39,7 +39,16 @@ static bool admit(struct server *server, struct lws *wsi, struct request *reques
     return true;
 }
 
-static void serve(struct server *server, const struct request *request, struct api_response *response)
+/* A body would have to be read first, and an answer that is awaited leaves that to nobody. */
+static bool can_wait(const struct request *request)
+{
+    const char *length = request->rules.content_length;
+    return request->rules.method == API_GET && (!length || rules_content_length(length) == 0);
+}
+
+/* `waits`: the exchange can be answered later. */
+static void serve(struct server *server, const struct request *request, bool waits,
+                  struct api_response *response)
 {
     const char *path = request->rules.path;
     const char *if_none_match = *request->if_none_match ? request->if_none_match : NULL;
@@ -50,7 +59,8 @@ static void serve(struct server *server, const struct request *request, struct a
     const struct api_request asked = {.method = request->rules.method,
                                       .path = request->encoded_path.data,
                                       .query = request->query.len ? request->query.data : "",
-                                      .if_none_match = if_none_match};
+                                      .if_none_match = if_none_match,
+                                      .can_wait = waits && can_wait(request)};
     api_handle(server->api, &asked, clock_now(), response);
 }
 
@@ -73,7 +83,7 @@ static int on_request(struct server *server, struct lws *wsi, struct exchange *e
     exchange->state = EXCHANGE_SENDING;
     bool admitted = admit(server, wsi, &request, response);
     if (admitted) {
-        serve(server, &request, response);
+        serve(server, &request, true, response);
     }
     judge_connection(&request, exchange);
     exchange->head = request.rules.method == API_HEAD;
@@ -83,6 +93,10 @@ static int on_request(struct server *server, struct lws *wsi, struct exchange *e
     int64_t body_len = sized ? rules_content_length(request.rules.content_length) : 0;
     server_finish_request(&request);
     exchange->has_body = open_ended || body_len != 0;
+    if (response->wait) {
+        server_await_answer(server, wsi, exchange);
+        return 0;
+    }
     if (!admitted || open_ended) {
         exchange->close = true; /* nothing may follow what has no sure end */
     } else if (exchange->has_body || (post && sized)) {
@@ -114,6 +128,9 @@ static int on_writable(struct server *server, struct lws *wsi, struct exchange *
 {
     if (exchange->state == EXCHANGE_SENT) {
         return server_finish_exchange(server, wsi, exchange);
+    }
+    if (exchange->state == EXCHANGE_ANSWER_READY) {
+        return server_send_awaited(server, wsi, exchange);
     }
     return exchange->state == EXCHANGE_SENDING ? server_send_some(server, wsi, exchange, 0) : 0;
 }
@@ -154,7 +171,7 @@ static int on_upgrade(struct server *server, struct lws *wsi, const char *protoc
         if (request.rules.content_length || request.rules.method == API_POST) {
             api_error(400, "bad_request", "no upgrade to HTTP/2 here", &exchange.response);
         } else {
-            serve(server, &request, &exchange.response);
+            serve(server, &request, false, &exchange.response);
         }
         admitted = false;
     } else if (admitted) {

@@ -33,9 +33,10 @@ struct server {
     struct loop_timer *sweep; /* once a second while there are connections or bodies */
     uint16_t port;
     uint32_t connections, max_connections;
-    struct exchange *blocked; /* those that wait for their client to read, or to send a body */
-    uint32_t busy;            /* answers under way */
-    bool paused;              /* not accepting: full, or out of descriptors */
+    struct exchange
+        *blocked;  /* those that wait: for their client to read or to send a body, or for the API */
+    uint32_t busy; /* answers under way */
+    bool paused;   /* not accepting: full, or out of descriptors */
     bool stopping;
     struct server_stats stats;
     char date[40]; /* of the last answer, and its second */
@@ -43,15 +44,23 @@ struct server {
     unsigned char scratch[LWS_PRE + SCRATCH]; /* lws writes in front of what it is given */
 };
 
-enum exchange_state { EXCHANGE_NONE, EXCHANGE_BODY_AWAITED, EXCHANGE_SENDING, EXCHANGE_SENT };
+enum exchange_state {
+    EXCHANGE_NONE,
+    EXCHANGE_BODY_AWAITED,
+    EXCHANGE_ANSWER_AWAITED, /* the API will have it later */
+    EXCHANGE_ANSWER_READY,   /* to be sent when lws calls */
+    EXCHANGE_SENDING,
+    EXCHANGE_SENT
+};
 
 /* The memory of a connection that lws gives us: one request and its answer, or one live session. */
 struct exchange {
     enum exchange_state state;
     struct api_response response;
-    size_t sent;   /* of the body */
-    bool head;     /* answered without its body */
-    bool close;    /* the connection ends with this answer */
+    struct api_wait *wait; /* for the response; NULL = it is there */
+    size_t sent;           /* of the body */
+    bool head;             /* answered without its body */
+    bool close;            /* the connection ends with this answer */
     bool has_body; /* the request has one, or may have: content of its own, or a POST of unknown length */
     bool keep_alive_1_0;
     struct lws *wsi;
@@ -88,6 +97,12 @@ void server_clear_exchange(struct server *server, struct exchange *exchange);
 int server_answer_whole(struct server *server, struct lws *wsi, struct exchange *exchange);
 /* The answer waits for the request's body. */
 void server_await_body(struct server *server, struct lws *wsi, struct exchange *exchange);
+/* The answer comes later. */
+void server_await_answer(struct server *server, struct lws *wsi, struct exchange *exchange);
+/* It is there: sends it. */
+int server_send_awaited(struct server *server, struct lws *wsi, struct exchange *exchange);
+/* Nothing is awaited any more: all get a 503. */
+void server_end_waits(struct server *server);
 /* Once a second: ends answers that would keep the loop spinning, and requests whose body takes too long. */
 void server_sweep_answers(struct server *server);
 

@@ -1,0 +1,190 @@
+/*
+ * deep=1: the list merged with what the nodes' own search finds. The answer waits for the nodes; it is
+ * rendered from the cache as it is by then, so a node that was forgotten meanwhile is not in it.
+ */
+#include "api_internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct api_wait {
+    struct api *api;
+    api_render *render;
+    char *key;                /* path and query as they came; owned */
+    const char *query;        /* in it */
+    struct search_wait *wait; /* NULL once it is over */
+    struct findings *findings;
+    void (*ready)(void *user);
+    void *user;
+};
+
+/* ---- the answer ---- */
+
+static void render_found(struct api *api, api_render *render, const struct query *query,
+                         const struct findings *findings, struct now now, struct api_response *response)
+{
+    struct call call = {.api = api, .query = query, .now = now, .findings = findings};
+    struct api_fault fault;
+    struct buf out = BUF_INIT;
+    if (api_select_nodes(api, query, &call.nodes, &fault) != 0 || render(&call, &out, &fault) != 0) {
+        api_answer_fault(response, &fault);
+    } else {
+        api_answer_json(response, 200, &out);
+    }
+    buf_finish(&out);
+    free(call.nodes.nodes);
+}
+
+/* Many may wait for the same: they share one body. */
+static void answer_found(struct api *api, api_render *render, const struct query *query, const char *key,
+                         const struct findings *findings, struct now now, struct api_response *response)
+{
+    uint64_t revision = cache_revision(api->cache);
+    struct body *body = store_get(&api->store, key, revision, now.mono_ms);
+    if (body) {
+        *response = (struct api_response){.status = 200, .content_type = API_JSON_TYPE, .body = body};
+        return;
+    }
+    render_found(api, render, query, findings, now, response);
+    if (response->status == 200) {
+        store_put(&api->store, key, revision, now.mono_ms, response->body);
+    }
+}
+
+void api_collect(struct api_wait *wait, struct now now, struct api_response *ret_response)
+{
+    struct query query;
+    const char *why;
+    *ret_response = (struct api_response){0};
+    if (wait->findings && query_parse(wait->query, &query, &why) == 0) {
+        answer_found(wait->api, wait->render, &query, wait->key, wait->findings, now, ret_response);
+        query_finish(&query);
+    } else {
+        api_error(503, "unavailable", "out of memory", ret_response);
+    }
+    api_abandon(wait);
+}
+
+/* ---- waiting ---- */
+
+static void on_done(void *user, struct findings *findings)
+{
+    struct api_wait *wait = user;
+    wait->wait = NULL;
+    wait->findings = findings_ref(findings);
+    wait->ready(wait->user);
+}
+
+static void on_nobody(void *user)
+{
+    (void)user; /* whoever got the wait has not said yet whom to tell */
+}
+
+void api_await(struct api_wait *wait, void (*ready)(void *user), void *user)
+{
+    wait->ready = ready;
+    wait->user = user;
+}
+
+void api_abandon(struct api_wait *wait)
+{
+    if (!wait) {
+        return;
+    }
+    if (wait->wait) {
+        wait->api->actions.search_cancel(wait->api->actions.user, wait->wait);
+    }
+    findings_unref(wait->findings);
+    free(wait->key);
+    free(wait);
+}
+
+/* ---- asking ---- */
+
+/* The question, or why it can't be put: an HTTP status with the fault. Borrows query and nodes. */
+static int read_question(enum item_kind kind, const struct query *query, const struct selection *nodes,
+                         struct question *ret_question, struct api_fault *fault)
+{
+    const struct query_param *text = query_find(query, "query");
+    const struct query_param *type = kind == ITEM_OBSERVATION ? query_find(query, "obs_type") : NULL;
+    double hours = 0;
+    *ret_question = (struct question){.kind = kind,
+                                      .text = text ? text->value : NULL,
+                                      .text_len = text ? text->value_len : 0,
+                                      .type = type ? type->value : NULL,
+                                      .type_len = type ? type->value_len : 0,
+                                      .limit = API_TEXTS_LIMIT,
+                                      .nodes = nodes->nodes,
+                                      .node_count = nodes->count,
+                                      .all = nodes->all};
+    if (!query_limit(query, &ret_question->limit)) {
+        return api_bad_limit(fault);
+    }
+    if (kind == ITEM_OBSERVATION && !query_hours(query, &hours)) {
+        return api_fault(fault, 400, "bad_request", "hours must be a positive number, or 0 for all");
+    }
+    return 0;
+}
+
+static struct api_wait *wait_create(struct api *api, api_render *render, const struct api_request *request)
+{
+    struct api_wait *wait = calloc(1, sizeof *wait);
+    size_t path_len = strlen(request->path), size = path_len + strlen(request->query) + 2;
+    char *key = malloc(size);
+    if (!wait || !key) {
+        free(wait);
+        free(key);
+        return NULL;
+    }
+    snprintf(key, size, "%s?%s", request->path, request->query);
+    *wait = (struct api_wait){
+        .api = api, .render = render, .key = key, .query = key + path_len + 1, .ready = on_nobody};
+    return wait;
+}
+
+static void put(struct api *api, api_render *render, const struct question *question,
+                const struct query *query, const struct api_request *request, struct now now,
+                struct api_response *response)
+{
+    struct findings *findings = NULL;
+    unsigned retry_after_s = 0;
+    struct api_wait *wait = wait_create(api, render, request);
+    int e = wait ? api->actions.search(api->actions.user, question, on_done, wait, &wait->wait, &findings,
+                                       &retry_after_s)
+                 : -ENOMEM;
+    if (e == 0 && !findings) {
+        *response = (struct api_response){.wait = wait};
+        return;
+    }
+    if (e == 0) {
+        answer_found(api, render, query, wait->key, findings, now, response);
+        findings_unref(findings);
+    } else if (e == -EAGAIN) {
+        api_error(429, "rate_limited", "as many deep searches as may be in a minute were made", response);
+        response->retry_after_s = retry_after_s;
+    } else {
+        api_error(503, "unavailable", "out of memory", response);
+    }
+    api_abandon(wait);
+}
+
+void api_search(struct api *api, enum item_kind kind, api_render *render, const struct query *query,
+                const struct api_request *request, struct now now, struct api_response *response)
+{
+    struct question question;
+    struct selection nodes = {0};
+    struct api_fault fault;
+    if (request->method != API_GET) {
+        api_answer_method(response, "GET"); /* for a head alone nobody is asked */
+    } else if (!request->can_wait) {
+        api_error(400, "bad_request", "deep=1 goes with no body and no upgrade", response);
+    } else if (api_select_nodes(api, query, &nodes, &fault) != 0 ||
+               read_question(kind, query, &nodes, &question, &fault) != 0) {
+        api_answer_fault(response, &fault);
+    } else {
+        put(api, render, &question, query, request, now, response);
+    }
+    free(nodes.nodes);
+}
