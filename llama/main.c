@@ -8,9 +8,10 @@
  *     reload            the configuration read again, on SIGHUP
  *     status            what llamad says of itself in /api/health
  *     journal           what becomes of the nodes, in the log
- *   sources/          ingest (MQTT), poller, visit, fetch (HTTP), broker (mosquitto as a child)
- *   state/            cache, verdict, events (pure)
- *   outputs/          api (pure), server (HTTP), live (WebSocket)
+ *   sources/          ingest (MQTT), poller, search, fetch (HTTP), discovery (mDNS), broker (mosquitto)
+ *   state/            cache, verdict, events, history (pure)
+ *   store/            events and last values kept over a restart
+ *   outputs/          api, frame (pure), server (HTTP), live (WebSocket)
  */
 #include "app.h"
 #include "conf.h"
