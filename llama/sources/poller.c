@@ -156,7 +156,6 @@ struct poller *poller_create(struct loop *loop, struct cache *cache, struct fetc
     poller->changed = changed;
     poller->user = user;
     poller->parallel = options->parallel ? options->parallel : PARALLEL;
-    poller_set_interval(poller, options->interval_ms);
     poller->context = (struct visit_context){
         .cache = cache,
         .fetch = fetch,
@@ -167,6 +166,7 @@ struct poller *poller_create(struct loop *loop, struct cache *cache, struct fetc
         .finished = on_finished,
         .user = poller,
     };
+    poller_set_interval(poller, options->interval_ms);
     poller->context.allow = allow_create(options->allow, options->allow_count, &bad);
     if (bad) {
         *ret_error = bad;
@@ -204,6 +204,9 @@ int poller_poke(struct poller *poller, struct node *node)
 void poller_set_interval(struct poller *poller, uint32_t interval_ms)
 {
     poller->interval_ms = interval_ms >= MIN_INTERVAL_MS ? interval_ms : MIN_INTERVAL_MS;
+    uint32_t longest_ms = poller->context.timeout_ms; /* a poll under way may take as long */
+    cache_set_poll_interval(poller->cache,
+                            poller->interval_ms > longest_ms ? poller->interval_ms : longest_ms);
 }
 
 const struct poller_stats *poller_stats(const struct poller *poller)

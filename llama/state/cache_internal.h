@@ -105,6 +105,7 @@ struct cache {
     uint64_t link_revision;  /* when the broker link last went up or down */
     uint64_t stats_revision; /* of the sums, or of any node's stats */
     int64_t retain_ms;
+    uint32_t poll_interval_ms; /* 0 = not known */
     struct link_evidence link;
     bool outage_told;
     struct incident incidents[INCIDENTS];

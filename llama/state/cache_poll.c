@@ -12,6 +12,11 @@
 
 /* ---- polls ---- */
 
+void cache_set_poll_interval(struct cache *cache, uint32_t interval_ms)
+{
+    cache->poll_interval_ms = interval_ms;
+}
+
 bool cache_wants_poll(const struct cache *cache, const struct node *node, struct now now)
 {
     return node->evidence.has_url && verdict_silent_on_mqtt(&node->evidence, &cache->link, now);
@@ -78,6 +83,7 @@ void cache_poll_finished(struct cache *cache, struct node *node, const struct pr
     const char *error = wrong ? "wrong_node" : result->error ? result->error : "";
     e->probe.pending = false;
     e->probe.at_ms = now.mono_ms;
+    e->probe.interval_ms = cache->poll_interval_ms;
     e->probe.ever_answered = e->probe.ever_answered || answered;
     if (outcome == PROBE_OK) {
         e->probe.ever_ok = true;

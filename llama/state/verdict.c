@@ -202,13 +202,33 @@ static struct verdict fresh(const struct evidence *e)
     return verdict(cause == CAUSE_NONE ? STATE_ONLINE : STATE_DEGRADED, cause, VIA_MQTT);
 }
 
+/* ---- polls ---- */
+
+bool verdict_probe_outdated(const struct evidence *e, struct now now)
+{
+    bool answer = e->probe.outcome == PROBE_OK || e->probe.outcome == PROBE_UNUSABLE;
+    return answer && e->probe.interval_ms != 0 &&
+           now.mono_ms - e->probe.at_ms > (int64_t)e->probe.interval_ms * 5 / 2;
+}
+
+/* Who was not asked for so long is gone, as far as anybody can tell. */
+static bool probe_lost(const struct evidence *e, struct now now)
+{
+    return now.mono_ms - e->probe.at_ms > (int64_t)e->probe.interval_ms * 6;
+}
+
+static enum probe_outcome probe_outcome(const struct evidence *e, struct now now)
+{
+    return verdict_probe_outdated(e, now) ? PROBE_NONE : e->probe.outcome;
+}
+
 /* Row 3. */
 static struct verdict silent(const struct evidence *e, const struct link_evidence *link,
-                             const struct agent_view *agent)
+                             const struct agent_view *agent, struct now now)
 {
     bool stopped = (agent->gone || agent->doubtful) && e->agent.presence == PRESENCE_STOPPED;
     if (e->has_url) {
-        switch (e->probe.outcome) {
+        switch (probe_outcome(e, now)) {
         case PROBE_OK:
             return verdict(STATE_ONLINE, link->up ? CAUSE_AGENT_DOWN : CAUSE_BROKER_DOWN, VIA_HTTP);
         case PROBE_UNUSABLE:
@@ -223,6 +243,9 @@ static struct verdict silent(const struct evidence *e, const struct link_evidenc
         }
         if (e->agent.heartbeat_ms == 0 && !agent->unreachable) {
             return unproven(0, link); /* known by old messages only: the poll will tell */
+        }
+        if (verdict_probe_outdated(e, now) && probe_lost(e, now)) {
+            return verdict(STATE_UNREACHABLE, CAUSE_NO_ANSWER, VIA_NONE);
         }
     } else if (stopped) {
         return verdict(STATE_UNREACHABLE, CAUSE_STOPPED, VIA_NONE);
@@ -239,13 +262,13 @@ static struct verdict of_agent(const struct evidence *e, const struct link_evide
         return fresh(e);
     }
     if (agent.silent || (agent.doubtful && e->has_url)) {
-        return silent(e, link, &agent);
+        return silent(e, link, &agent, now);
     }
     /* The link has just come (back). Polls made meanwhile stand; lateness says nothing yet. */
     if (!e->has_url) {
         return unproven(e->agent.heartbeat_ms, link);
     }
-    switch (e->probe.outcome) {
+    switch (probe_outcome(e, now)) {
     case PROBE_OK:
         return verdict(STATE_ONLINE, CAUSE_BROKER_DOWN, VIA_HTTP);
     case PROBE_UNUSABLE:
@@ -282,22 +305,27 @@ static bool refused(const char *error)
 }
 
 /* Row 4. */
-static struct verdict of_polled(const struct evidence *e, const struct link_evidence *link, int64_t now_ms)
+static struct verdict of_polled(const struct evidence *e, const struct link_evidence *link, struct now now)
 {
-    if (e->probe.outcome == PROBE_OK) {
+    enum probe_outcome outcome = probe_outcome(e, now);
+    if (outcome == PROBE_OK) {
         return verdict(STATE_ONLINE, CAUSE_NONE, VIA_HTTP);
     }
     if (e->edge.ever) {
         /* No dashboard, or a broken one, says nothing of a node whose messages come. */
-        struct verdict edge = of_edge(e, link, now_ms);
-        if (edge.state == STATE_ONLINE || e->probe.outcome == PROBE_NONE) {
+        struct verdict edge = of_edge(e, link, now.mono_ms);
+        if (edge.state == STATE_ONLINE || outcome == PROBE_NONE) {
             return edge;
         }
     }
-    if (e->probe.outcome == PROBE_NONE) {
+    if (verdict_probe_outdated(e, now)) {
+        return probe_lost(e, now) ? verdict(STATE_UNREACHABLE, CAUSE_NO_ANSWER, VIA_NONE)
+                                  : verdict(STATE_STALE, CAUSE_LATE, VIA_NONE);
+    }
+    if (outcome == PROBE_NONE) {
         return verdict(STATE_UNKNOWN, CAUSE_STARTING, VIA_NONE);
     }
-    if (e->probe.outcome == PROBE_UNUSABLE) {
+    if (outcome == PROBE_UNUSABLE) {
         return verdict(STATE_DEGRADED, CAUSE_SMOLLAMA_ERROR, VIA_HTTP);
     }
     bool sure = e->probe.failures >= 2 || refused(e->probe.error);
@@ -332,7 +360,7 @@ struct verdict verdict_of(const struct evidence *evidence, const struct link_evi
         return of_agent(evidence, link, now);
     }
     if (evidence->has_url) {
-        return of_polled(evidence, link, now.mono_ms);
+        return of_polled(evidence, link, now);
     }
     return evidence->edge.ever ? of_edge(evidence, link, now.mono_ms)
                                : of_nothing(evidence, link, now.mono_ms);

@@ -89,9 +89,12 @@ static void append_error(struct text *t, const char *error)
 }
 
 /* "; HTTP: connection refused" when it was asked since it turned silent. */
-static void append_probe(struct text *t, const struct evidence *e)
+static void append_probe(struct text *t, const struct evidence *e, struct now now)
 {
-    if (e->probe.outcome == PROBE_OK) {
+    if (verdict_probe_outdated(e, now)) {
+        append(t, "; HTTP: not asked");
+        append_since(t, now, e->probe.at_ms);
+    } else if (e->probe.outcome == PROBE_OK) {
         append(t, "; HTTP answers");
     } else if (e->probe.outcome == PROBE_UNUSABLE || e->probe.outcome == PROBE_FAILED) {
         append(t, "; HTTP: ");
@@ -187,7 +190,7 @@ static void append_broker(struct text *t, const struct evidence *e, const struct
         append(t, "no connection to the broker yet, tried");
         append_since(t, now, link->started_ms);
     }
-    append_probe(t, e);
+    append_probe(t, e, now);
 }
 
 static void append_starting(struct text *t, const struct evidence *e, const struct link_evidence *link,
@@ -206,7 +209,7 @@ static void append_edge_silence(struct text *t, const struct evidence *e, struct
     append(t, " (usually every ");
     append_duration(t, e->edge.interval_ms ? e->edge.interval_ms : 30000);
     append(t, ")");
-    append_probe(t, e);
+    append_probe(t, e, now);
 }
 
 static void append_online(struct text *t, enum via via, const struct evidence *e)
@@ -237,6 +240,13 @@ static void append_skew(struct text *t, int64_t skew_ms)
     append(t, skew_ms < 0 ? " behind llamad's" : " ahead of llamad's");
 }
 
+static void append_outdated(struct text *t, const struct evidence *e, struct now now)
+{
+    append(t, "not asked");
+    append_since(t, now, e->probe.at_ms);
+    append(t, ": other nodes keep llamad waiting");
+}
+
 /* A node that never had an agent. */
 static void append_no_answer(struct text *t, const struct evidence *e, const struct link_evidence *link,
                              struct now now)
@@ -244,6 +254,10 @@ static void append_no_answer(struct text *t, const struct evidence *e, const str
     if (e->probe.outcome == PROBE_NONE) {
         append(t, "nothing heard of it");
         append_since(t, now, awaited_since(link, e->added_ms));
+        return;
+    }
+    if (verdict_probe_outdated(e, now)) {
+        append_outdated(t, e, now);
         return;
     }
     if (e->probe.ok_ms) {
@@ -262,9 +276,11 @@ static void append_absence(struct text *t, enum cause cause, const struct eviden
 {
     if (e->agent.ever) {
         append_silence(t, e, link, now);
-        append_probe(t, e);
+        append_probe(t, e, now);
     } else if (cause == CAUSE_NO_ANSWER || cause == CAUSE_NEVER_SEEN) {
         append_no_answer(t, e, link, now);
+    } else if (!e->edge.ever) {
+        append_outdated(t, e, now);
     } else {
         append_edge_silence(t, e, now);
     }

@@ -1,6 +1,7 @@
 """Nodes that llamad asks itself: manual ones, and announced ones that fell silent."""
 
 import json
+import socket
 import threading
 import time
 
@@ -136,6 +137,20 @@ def test_hanging_nodes_delay_nobody(stack):
     llamad = stack.llamad(manual(*listed, request_timeout=5, aggregation_interval=10))
     llamad.wait_node("kitchen", "online", timeout=3)
     assert llamad.http.get("/api/cluster/readings").status == 200
+
+
+def test_an_answer_from_too_long_ago_is_no_proof(stack):
+    """So many hang that a round takes longer than 2.5 intervals: nobody is online by an old answer meanwhile."""
+    good = stack.node()
+    with socket.create_server(("127.0.0.1", 0), backlog=1024) as hanging:  # connects, and says nothing
+        url = f"http://127.0.0.1:{hanging.getsockname()[1]}"
+        listed = [(f"hang-{i:03}", url) for i in range(300)] + [("kitchen", good.url)]
+        llamad = stack.llamad(manual(*listed, request_timeout=2, aggregation_interval=1))
+        llamad.wait_node("kitchen", "online", timeout=20)
+        shown = llamad.wait_node("kitchen", "stale", "late", timeout=20)
+        assert shown["via"] is None and "not asked since" in shown["reason"]
+        assert values(llamad, "kitchen") == recorded_values(good), "the last values stay"
+        llamad.wait_node("kitchen", "online", timeout=20)
 
 
 def test_each_node_is_asked_once_per_interval_however_many_ask_llamad(stack):

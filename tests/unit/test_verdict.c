@@ -407,6 +407,39 @@ static void nodes_without_agent_are_judged_by_their_poll(void **state)
     check(&e, &link_up, STATE_UNREACHABLE, CAUSE_NEVER_SEEN, VIA_NONE, "never answered");
 }
 
+/* The answer that others' hanging keeps llamad from asking for again. */
+static void an_old_answer_proves_nothing(void **state)
+{
+    (void)state;
+    static const enum probe_outcome outcomes[] = {PROBE_OK, PROBE_UNUSABLE};
+    for (size_t i = 0; i < sizeof outcomes / sizeof *outcomes; i++) {
+        struct evidence polled = {.manual = true}, silent = agent(300 * S);
+        struct evidence edge = {.edge = {.ever = true, .interval_ms = 30000, .message_ms = NOW_MS - 20 * S}};
+        struct evidence *all[] = {&polled, &silent, &edge};
+        for (size_t j = 0; j < sizeof all / sizeof *all; j++) {
+            set_probe(all[j], outcomes[i], "");
+            all[j]->probe.interval_ms = 10 * S;
+            all[j]->probe.at_ms = NOW_MS - 25 * S;
+        }
+        check(&polled, &link_up, i == 0 ? STATE_ONLINE : STATE_DEGRADED,
+              i == 0 ? CAUSE_NONE : CAUSE_SMOLLAMA_ERROR, VIA_HTTP, "");
+        check(&silent, &link_up, i == 0 ? STATE_ONLINE : STATE_DEGRADED,
+              i == 0 ? CAUSE_AGENT_DOWN : CAUSE_SMOLLAMA_ERROR, VIA_HTTP, "");
+        polled.probe.at_ms = silent.probe.at_ms = edge.probe.at_ms = NOW_MS - 25 * S - 1;
+        check(&polled, &link_up, STATE_STALE, CAUSE_LATE, VIA_NONE, "not asked since 2026-11-23T07:59:34Z");
+        check(&silent, &link_up, STATE_STALE, CAUSE_LATE, VIA_NONE, "; HTTP: not asked since");
+        check(&edge, &link_up, STATE_ONLINE, CAUSE_NONE, VIA_EDGE, "");
+        polled.probe.at_ms = silent.probe.at_ms = NOW_MS - 60 * S - 1;
+        check(&polled, &link_up, STATE_UNREACHABLE, CAUSE_NO_ANSWER, VIA_NONE, "not asked since");
+        check(&silent, &link_up, STATE_UNREACHABLE, CAUSE_NO_ANSWER, VIA_NONE, "not asked since");
+        struct link_evidence down = {.up = false, .down_ms = NOW_MS - 70 * S, .started_ms = UP_MS};
+        check(&silent, &down, STATE_UNKNOWN, CAUSE_BROKER_DOWN, VIA_NONE, "not asked since");
+        polled.probe.interval_ms = 0; /* nobody told */
+        check(&polled, &link_up, i == 0 ? STATE_ONLINE : STATE_DEGRADED,
+              i == 0 ? CAUSE_NONE : CAUSE_SMOLLAMA_ERROR, VIA_HTTP, "");
+    }
+}
+
 /* ---- row 5 ---- */
 
 static void edge_nodes_are_judged_by_their_messages(void **state)
@@ -530,6 +563,7 @@ int main(void)
         cmocka_unit_test(a_second_outage_makes_nobody_later),
         cmocka_unit_test(a_stop_seen_live_counts_at_once_even_after_link_up),
         cmocka_unit_test(nodes_without_agent_are_judged_by_their_poll),
+        cmocka_unit_test(an_old_answer_proves_nothing),
         cmocka_unit_test(edge_nodes_are_judged_by_their_messages),
         cmocka_unit_test(re_exports_are_judged_at_once_after_the_start),
         cmocka_unit_test(edge_nodes_get_time_after_an_outage),
