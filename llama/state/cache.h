@@ -201,7 +201,8 @@ struct cache *cache_create(struct now now); /* NULL without memory */
 void cache_destroy(struct cache *cache);
 /* How long a node that is not manual may stay unheard before cache_tick forgets it; > 0. */
 void cache_set_retain(struct cache *cache, int64_t retain_ms);
-/* How far apart the polls of a node are to be: an answer from much longer ago proves nothing. 0 = not known. */
+/* How far apart the polls of a node are to be: an answer from much longer ago proves nothing. 0 = not known.
+ */
 void cache_set_poll_interval(struct cache *cache, uint32_t interval_ms);
 
 /* ---- what was kept over a restart; before any source writes, and after the manual nodes ---- */

@@ -132,8 +132,8 @@ bool verdict_silent_on_mqtt(const struct evidence *evidence, const struct link_e
 bool verdict_endpoint_fails(const struct evidence *evidence, enum report_kind kind);
 /* After how long without a sign of life is a node gone, if nothing else tells of it? */
 int64_t verdict_gone_after_ms(const struct evidence *evidence);
-/* Is the last answer to a poll so old (2.5 polling intervals) that it proves nothing any more? The next one is
- * overdue then: too many nodes hang. */
+/* Is the last answer to a poll so old (2.5 polling intervals) that it proves nothing any more? The next one
+ * is overdue then: too many nodes hang. */
 bool verdict_probe_outdated(const struct evidence *evidence, struct now now);
 /* Does its agent count as alive on MQTT right now? */
 bool verdict_fresh_on_mqtt(const struct evidence *evidence, const struct link_evidence *link, struct now now);
