@@ -172,7 +172,8 @@ void api_write_stats(struct buf *out, const struct cache *cache, uint64_t since,
 struct list_route {
     const char *path;
     api_render *render;
-    const char *by_time; /* what it shows depends on the clock when this is given; NULL = never */
+    const char
+        *by_time; /* what it shows depends on the clock when this is given; NULL = never, "" = always */
     enum item_kind deep; /* what deep=1 searches for; readings = nothing */
 };
 static const struct list_route lists[] = {
@@ -182,7 +183,7 @@ static const struct list_route lists[] = {
     {ROOT "memories", api_render_memories, NULL, ITEM_MEMORY},
     {ROOT "stats", api_render_stats, NULL, ITEM_READING},
     {ROOT "events", api_render_events, NULL, ITEM_READING},
-    {ROOT "history", api_render_history, "node", ITEM_READING},
+    {ROOT "history", api_render_history, "", ITEM_READING},
 };
 
 /* Renders the list, or answers the fault. The body, with a reference for the caller, or NULL when answered.
@@ -209,7 +210,7 @@ static void answer_list(struct api *api, const struct list_route *route, const s
 {
     uint64_t revision = cache_revision(api->cache);
     char etag[sizeof response->etag] = "";
-    if (!route->by_time || !query_find(query, route->by_time)) {
+    if (!route->by_time || (*route->by_time && !query_find(query, route->by_time))) {
         make_etag(api, key, etag);
     }
     /* an ETag of ours proves that the same question was answered at this revision */

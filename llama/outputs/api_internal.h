@@ -47,8 +47,9 @@ api_render api_render_nodes, api_render_readings, api_render_observations, api_r
 void api_render_health(const struct api *api, struct now now, struct buf *out);
 void api_render_node(const struct node *node, struct now now, struct buf *out);
 
-#define API_JSON_TYPE   "application/json"
-#define API_TEXTS_LIMIT 50 /* observations, memories: if limit= is not given */
+#define API_JSON_TYPE    "application/json"
+#define API_TEXTS_LIMIT  50 /* observations, memories: if limit= is not given */
+#define API_SERIES_LIMIT 64 /* histories in one answer */
 
 void api_open_body(struct buf *out, struct now now);
 int api_bad_limit(struct api_fault *fault);

@@ -242,6 +242,7 @@ static void write_limits(struct buf *out)
         {"tombstones", LIMIT_TOMBSTONES},
         {"history_minutes", HISTORY_SPAN_MS / 60000},
         {"history_points", HISTORY_POINTS},
+        {"history_series", API_SERIES_LIMIT},
         {"history_bytes_per_reading", HISTORY_BYTES},
         {"history_bytes", LIMIT_HISTORY},
         {"sightings_per_node", LIMIT_SIGHTINGS},

@@ -51,6 +51,13 @@ void history_expect(const struct history *history);
 /* The points not before `since_ms`, oldest first, the first one a number; how many. Accepts NULL: 0. */
 size_t history_read(const struct history *history, int64_t since_ms,
                     struct history_point ret_points[HISTORY_POINTS]);
+/*
+ * Thins what was read, in place, to at most `most` numbers (never below four), and returns how many points
+ * are left. The time between the first and the last is cut into equal parts: of each its lowest and its
+ * highest stay, and of all the first and the last. Gaps stay gaps: between two numbers that had one between
+ * them, and at the end, there is a marker, the first one that was there.
+ */
+size_t history_thin(struct history_point points[HISTORY_POINTS], size_t count, size_t most);
 void history_free(struct history *history, struct history_budget *budget); /* accepts NULL */
 
 #endif

@@ -144,7 +144,10 @@ def test_odd_values_are_gaps(stack):
 
 
 @pytest.mark.parametrize("params,status,code", [
-    ({}, 400, "bad_request"), ({"node": "pi"}, 400, "bad_request"), ({"source": SENSOR}, 400, "bad_request"),
+    ({}, 400, "bad_request"), ({"node": "pi"}, 400, "bad_request"),
+    ({"node": "pi", "source": SENSOR, "points": 1}, 400, "bad_request"),
+    ({"series": "pi"}, 400, "bad_request"), ({"series": f"pi/{SENSOR}", "source": SENSOR}, 400, "bad_request"),
+    ({"series": [f"pi/{SENSOR}"] * 65}, 400, "bad_request"), ({"series": ["pi/" + "x" * 200] * 50}, 414, "uri_too_long"),
     ({"node": "pi", "source": SENSOR, "minutes": 0}, 400, "bad_request"),
     ({"node": "pi", "source": SENSOR, "minutes": 1441}, 400, "bad_request"),
     ({"node": "pi", "source": SENSOR, "minutes": "x"}, 400, "bad_request"),
@@ -155,11 +158,65 @@ def test_bad_questions(one_node, params, status, code):
     assert (answer.status, answer.error_code) == (status, code)
 
 
+def test_many_histories_in_one_answer(stack):
+    llamad = stack.llamad()
+    nodes = {name: stack.fake_agent(name).come_alive({SENSOR: i, "own/x:y": -i}) for i, name in enumerate(["b ü", "a"])}
+    for name in nodes:
+        llamad.wait_node(name, "online")
+        wait_until(lambda: points(llamad, name) and points(llamad, name, "own/x:y"), 3, "a point")
+    asked = [f"b ü/{SENSOR}", "gone/own/x:y", "a/own/x:y", "a/no:such", f"a/{SENSOR}"]
+    answer = llamad.get("/api/cluster/history", series=asked, minutes=10)
+    assert_keys(answer, ("timestamp", "minutes", "series"))
+    assert [f"{s['node']}/{s['source']}" for s in answer["series"]] == asked
+    for series in answer["series"]:
+        assert_keys(series, ("node", "source", "unit", "points"))
+        missing = series["node"] == "gone" or series["source"] == "no:such"
+        assert series["points"] == (None if missing else points(llamad, series["node"], series["source"]))
+    whole = llamad.get("/api/cluster/history", source=SENSOR)
+    assert_keys(whole, ("timestamp", "minutes", "series", "cut"))
+    assert [(s["node"], s["points"][0][1]) for s in whole["series"]] == [("a", 1), ("b ü", 0)] and not whole["cut"]
+    assert llamad.http.request("DELETE", "/api/cluster/nodes/a?confirm=a").status == 204
+    answer = llamad.get("/api/cluster/history", series=asked)
+    assert [s["points"] is None for s in answer["series"]] == [False, True, True, True, True]
+
+
+def test_thinned_answer_keeps_spike_and_gap(stack):
+    llamad = stack.llamad()
+    fake = stack.fake_agent("pi").come_alive({"other:x": 1})
+    llamad.wait_node("pi", "online")
+    for i in [*range(300), *range(420, 700)]:
+        say(fake, 99.5 if i == 555 else 20 + i % 7 / 10, age_s=3550 - 5 * i)
+    wait_until(lambda: points(llamad, "pi")[-1][0] > (time.time() - 65) * 1000, 20, "all are in")
+    shown, thin = points(llamad, "pi"), points(llamad, "pi", points=20)
+    assert len(thin) <= 21 < 100 < len(shown)
+    assert [p for p in shown if p in thin] == thin, "none but what is kept"
+    assert (thin[0], thin[-1]) == (shown[0], shown[-1])
+    assert max(v for _, v in thin if v is not None) == 99.5
+    assert [p for p in thin if p[1] is None] == [p for p in shown if p[1] is None] and [None] == [
+        v for _, v in thin if v is None]
+    [series] = llamad.get("/api/cluster/history", series=f"pi/{SENSOR}", points=20)["series"]
+    assert series["points"] == thin
+
+
+def test_browser_may_ask_for_as_many_as_there_may_be(one_node):
+    """Each parameter and each header takes one of the places that the HTTP library has for a request."""
+    headers = {name: "x" for name in (
+        "User-Agent", "Accept", "Accept-Encoding", "Accept-Language", "Cache-Control", "Pragma", "Connection", "Referer",
+        "If-None-Match", "Cookie", "DNT", "Priority", "Sec-Fetch-Dest", "Sec-Fetch-Mode", "sec-ch-ua",
+        "sec-ch-ua-mobile", "sec-ch-ua-platform", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host")}
+    headers |= {"Sec-Fetch-Site": "same-origin", "Authorization": "Basic eDp5"}
+    answer = one_node.http.get("/api/cluster/history", headers, series=[f"pi/{SENSOR}"] * 64, points=60, minutes=30)
+    assert answer.status == 200
+    assert [value for series in answer.json["series"] for _, value in series["points"]] == [1] * 64
+
+
 def test_methods_and_caching(one_node):
     answer = one_node.http.request("POST", f"/api/cluster/history?node=pi&source={SENSOR}")
     assert answer.status == 405 and answer.headers["allow"] == "GET, HEAD"
     answer = one_node.http.get("/api/cluster/history", node="pi", source=SENSOR, minutes=1440)
     assert answer.status == 200 and "etag" not in answer.headers
+    for params in ({"source": SENSOR}, {"series": f"pi/{SENSOR}"}):
+        assert "etag" not in one_node.http.get("/api/cluster/history", **params).headers, "it changes with the clock"
     assert answer.json["minutes"] == 60, "what is kept"
 
 

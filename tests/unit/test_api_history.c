@@ -12,7 +12,8 @@
 
 #include <cmocka.h>
 
-#define PATH "/api/cluster/history"
+#define PATH       "/api/cluster/history"
+#define API_SERIES 64 /* in one answer */
 
 struct house {
     struct world w;
@@ -67,8 +68,8 @@ static void check(struct house *house, const char *query, int status, const char
     }
 }
 
-/* The sensor says `value`; then it is five seconds later. */
-static void say(struct house *house, const char *value)
+/* The sensor of `node` says `value`. */
+static void say_of(struct house *house, const char *node, const char *value)
 {
     struct world *w = &house->w;
     char body[300], time[TIMESTAMP_SIZE];
@@ -76,9 +77,15 @@ static void say(struct house *house, const char *value)
         body, sizeof body,
         "{\"readings\":[{\"full_id\":\"a:b c\",\"value\":%s,\"unit\":\"\\u00b0C\",\"timestamp\":\"%s\"}]}",
         value, timestamp_format(w->now.wall_ms, time));
-    assert_int_equal(world_report(w, "pi b", REPORT_READINGS, "s", ++house->seq, body), 0);
-    w->now.mono_ms += 5000;
-    w->now.wall_ms += 5000;
+    assert_int_equal(world_report(w, node, REPORT_READINGS, "s", ++house->seq, body), 0);
+}
+
+/* That of "pi b"; then it is five seconds later. */
+static void say(struct house *house, const char *value)
+{
+    say_of(house, "pi b", value);
+    house->w.now.mono_ms += 5000;
+    house->w.now.wall_ms += 5000;
 }
 
 static void answer_has_its_shape(void **state)
@@ -159,9 +166,6 @@ static void questions_are_checked(void **state)
     say(house, "\"on\"");
     world_beat(&house->w, "other", "s", 1);
     check(house, "", 400, "bad_request");
-    check(house, "source=a:b+c", 400, "node must name one node");
-    check(house, "node=&source=a:b+c", 400, "node must name one node");
-    check(house, "node=pi+b&node=other&source=a:b+c", 400, "node must name one node");
     check(house, "node=pi+b", 400, "source must name a reading");
     check(house, "node=pi+b&source=", 400, "source must name a reading");
     check(house, "node=nobody&source=a:b+c", 404, "unknown_node");
@@ -173,7 +177,126 @@ static void questions_are_checked(void **state)
         snprintf(query, sizeof query, "node=pi+b&source=a:b+c&minutes=%s", bad[i]);
         check(house, query, 400, "minutes must be a whole number from 1 to 1440");
     }
+    static const char *const few[] = {"0", "1", "1001", "-2", "x", "99999999999999999999"};
+    for (size_t i = 0; i < sizeof few / sizeof *few; i++) {
+        char query[80];
+        snprintf(query, sizeof query, "source=a:b+c&points=%s", few[i]);
+        check(house, query, 400, "points must be a whole number from 2 to 1000");
+    }
     check(house, "node=pi+b&node=pi+b&source=a:b+c&minutes=&odd=1", 200, "\"points\":[]"); /* no number yet */
+}
+
+static void points_thin(void **state)
+{
+    struct house *house = *state;
+    static const char *const said[] = {"5", "6", "1", "7", "9", "null", "4", "3"};
+    for (size_t i = 0; i < sizeof said / sizeof *said; i++) {
+        say(house, said[i]);
+    }
+    static const char thin[] = "\"points\":[[1795424400000,5],[1795424410000,1],[1795424420000,9],"
+                               "[1795424425000,null],[1795424435000,3]]";
+    check(house, "node=pi+b&source=a:b+c&points=4", 200, thin);
+    check(house, "series=pi+b/a:b+c&points=2", 200, thin);
+    check(house, "source=a:b+c&points=4", 200, thin);
+    check(house, "node=pi+b&source=a:b+c&points=1000", 200, ",[1795424410000,1],[1795424415000,7],");
+    check(house, "node=pi+b&source=a:b+c&points=", 200, ",[1795424410000,1],[1795424415000,7],");
+}
+
+static void series_come_in_the_order_asked(void **state)
+{
+    struct house *house = *state;
+    world_beat(&house->w, "a", "s", 1);
+    say(house, "1");
+    say_of(house, "a", "2");
+    assert_int_equal(ask(house, API_GET, "series=pi+b/a:b+c&series=&series=a/a:b%20c&series=pi+b/a:b+c"),
+                     200);
+    assert_string_equal(house->text, "{\"timestamp\":\"2026-11-23T09:00:05.000Z\",\"minutes\":60,\"series\":["
+                                     "{\"node\":\"pi b\",\"source\":\"a:b c\",\"unit\":\"\\u00b0C\","
+                                     "\"points\":[[1795424400000,1]]},"
+                                     "{\"node\":\"a\",\"source\":\"a:b c\",\"unit\":\"\\u00b0C\","
+                                     "\"points\":[[1795424405000,2]]},"
+                                     "{\"node\":\"pi b\",\"source\":\"a:b c\",\"unit\":\"\\u00b0C\","
+                                     "\"points\":[[1795424400000,1]]}]}");
+}
+
+static void missing_series_costs_no_other(void **state)
+{
+    struct house *house = *state;
+    say(house, "1");
+    check(house, "series=nobody/a:b+c&series=pi+b/a:b+c&series=pi+b/x%22/y", 200,
+          "\"series\":[{\"node\":\"nobody\",\"source\":\"a:b c\",\"unit\":null,\"points\":null},"
+          "{\"node\":\"pi b\",\"source\":\"a:b c\",\"unit\":\"\\u00b0C\",\"points\":[[1795424400000,1]]},"
+          "{\"node\":\"pi b\",\"source\":\"x\\\"/y\",\"unit\":null,\"points\":null}]}");
+    struct world *w = &house->w;
+    assert_int_equal(world_report(w, "pi b", REPORT_READINGS, "s", ++house->seq,
+                                  "{\"readings\":[{\"full_id\":\"d/e/f\",\"value\":2}]}"),
+                     0);
+    check(house, "series=pi+b/a:b+c&series=pi+b/d/e/f", 200, "\"unit\":null,\"points\":null},{");
+    assert_non_null(
+        strstr(house->text, "\"source\":\"d/e/f\",\"unit\":null,\"points\":[[1795424405000,2]]}"));
+}
+
+static void series_are_counted_and_checked(void **state)
+{
+    struct house *house = *state;
+    char query[80 * 20] = "";
+    say(house, "1");
+    for (int i = 0; i < API_SERIES; i++) {
+        strcat(query, "series=pi+b/a:b+c&");
+    }
+    check(house, query, 200, "\"series\":[{");
+    strcat(query, "series=pi+b/a:b+c");
+    check(house, query, 400, "series can be given 64 times at most");
+    static const char *const bad[] = {"series=pi+b", "series=/a:b+c", "series=pi+b/", "series=/",
+                                      "series=pi+b/a:b+c&series=x"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        check(house, bad[i], 400, "series must be a node and a reading");
+    }
+    check(house, "series=pi+b/a:b+c&node=pi+b", 400, "give it without node and source");
+    check(house, "series=pi+b/a:b+c&source=a:b+c", 400, "give it without node and source");
+    check(house, "series=pi+b/a:b+c&minutes=0", 400, "minutes must be");
+}
+
+static void source_is_that_of_all_nodes_that_have_it(void **state)
+{
+    struct house *house = *state;
+    check(house, "source=a:b+c", 200, "\"minutes\":60,\"series\":[],\"cut\":false}");
+    world_beat(&house->w, "a", "s", 1);
+    world_beat(&house->w, "none", "s", 1);
+    world_beat(&house->w, "z", "s", 1);
+    say_of(house, "z", "3");
+    say_of(house, "pi b", "2");
+    say_of(house, "a", "1");
+    static const char a[] = "{\"node\":\"a\",\"source\":\"a:b c\",\"unit\":\"\\u00b0C\","
+                            "\"points\":[[1795424400000,1]]}";
+    static const char z[] = "{\"node\":\"z\",\"source\":\"a:b c\",\"unit\":\"\\u00b0C\","
+                            "\"points\":[[1795424400000,3]]}";
+    char both[2 * sizeof a + 40];
+    snprintf(both, sizeof both, "\"series\":[%s,%s],\"cut\":false}", a, z);
+    check(house, "node=z&node=none&node=a&source=a:b+c", 200, both);
+    assert_int_equal(ask(house, API_GET, "node=&source=a:b+c"), 200);
+    const char *first = strstr(house->text, a), *second = strstr(house->text, "\"pi b\"");
+    assert_true(first && second > first && strstr(second, z));
+    check(house, "node=z&node=nobody&source=a:b+c", 404, "unknown_node");
+}
+
+static void source_of_many_nodes_is_cut(void **state)
+{
+    struct house *house = *state;
+    char name[20];
+    for (int i = 0; i < API_SERIES; i++) {
+        snprintf(name, sizeof name, "n%03d", i);
+        world_beat(&house->w, name, "s", 1);
+        say_of(house, name, "1");
+    }
+    check(house, "source=a:b+c", 200, "],\"cut\":false}");
+    assert_non_null(strstr(house->text, "\"n063\""));
+    world_beat(&house->w, "n0000", "s", 1);
+    check(house, "source=a:b+c", 200, "],\"cut\":false}"); /* it has none */
+    say_of(house, "n0000", "1");
+    check(house, "source=a:b+c", 200, "],\"cut\":true}");
+    assert_non_null(strstr(house->text, "\"n0000\""));
+    assert_null(strstr(house->text, "\"n063\""));
 }
 
 static void health_states_the_memory(void **state)
@@ -188,6 +311,7 @@ static void health_states_the_memory(void **state)
     assert_non_null(strstr(house->text, "\"history\":{\"readings\":1,\"bytes\":48}"));
     assert_non_null(strstr(house->text, "\"history_bytes_per_reading\":2048,\"history_bytes\":67108864"));
     assert_non_null(strstr(house->text, "\"history_minutes\":60"));
+    assert_non_null(strstr(house->text, "\"history_series\":64"));
 }
 
 #define test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -202,6 +326,12 @@ int main(void)
         test(numbers_are_short_and_gaps_null),
         test(minutes_narrow),
         test(questions_are_checked),
+        test(points_thin),
+        test(series_come_in_the_order_asked),
+        test(missing_series_costs_no_other),
+        test(series_are_counted_and_checked),
+        test(source_is_that_of_all_nodes_that_have_it),
+        test(source_of_many_nodes_is_cut),
         test(health_states_the_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
