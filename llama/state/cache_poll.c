@@ -134,7 +134,9 @@ void cache_edge_heard(struct entry *entry, int64_t message_wall_ms, int64_t mono
     if (mono_ms == 0) {
         mono_ms = -1; /* 0 means never */
     }
-    if (e->edge.ever && !e->edge.kept && mono_ms > e->edge.message_ms) {
+    /* What comes in a burst (a network that was stuck, a broker that was away) tells no pace: it would make
+     * the next pause look like silence. */
+    if (e->edge.ever && !e->edge.kept && mono_ms - e->edge.message_ms >= EDGE_INTERVAL_MIN_MS) {
         e->edge.interval_ms = learn_interval(e->edge.interval_ms, mono_ms - e->edge.message_ms);
     }
     if (!e->edge.ever || mono_ms > e->edge.message_ms) {
