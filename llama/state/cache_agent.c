@@ -9,15 +9,33 @@
 
 /* ---- evidence from a heartbeat ---- */
 
-static void take_source(struct node *node, const struct heartbeat *heartbeat)
+/* Since when, by our clock? The node's own may be wrong, or be set right meanwhile: so what was said before
+ * stays, and nothing is older than the machine's start. */
+static void take_since(struct entry *entry, const struct heartbeat *heartbeat, int64_t sent_wall_ms)
 {
+    int64_t since_ms = heartbeat->source.since_ms, *mapped_ms = &entry->node.evidence.source.since_wall_ms;
+    if (since_ms == TIMESTAMP_NONE) {
+        *mapped_ms = TIMESTAMP_NONE;
+    } else if (*mapped_ms == TIMESTAMP_NONE || since_ms != entry->detected.source_since_ms) {
+        int64_t age_ms = heartbeat->at_ms > since_ms ? heartbeat->at_ms - since_ms : 0;
+        if (heartbeat->uptime_s > 0 && (uint64_t)age_ms / 1000 > heartbeat->uptime_s) {
+            age_ms = (int64_t)heartbeat->uptime_s * 1000;
+        }
+        *mapped_ms = sent_wall_ms - age_ms;
+    }
+    entry->detected.source_since_ms = since_ms;
+}
+
+static void take_source(struct entry *entry, const struct heartbeat *heartbeat, int64_t sent_wall_ms)
+{
+    struct node *node = &entry->node;
     const char *error = heartbeat->source.error;
     node->evidence.source.known = true;
     node->evidence.source.ok = heartbeat->source.ok;
     node->evidence.source.answers =
         strncmp(error, "http_", 5) == 0 || strcmp(error, "bad_body") == 0 || strcmp(error, "too_large") == 0;
     memcpy(node->evidence.source.error, error, sizeof heartbeat->source.error);
-    node->evidence.source.since_wall_ms = heartbeat->source.since_ms;
+    take_since(entry, heartbeat, sent_wall_ms);
     if (heartbeat->source.latency_ms > 0) {
         node->latency_ms = heartbeat->source.latency_ms;
     }
@@ -225,7 +243,7 @@ static void take_evidence(struct cache *cache, struct entry *entry, const struct
                           bool replayed, int64_t age_s, struct now now)
 {
     int64_t sent_ms = replayed ? sent_mono(heartbeat, age_s, now) : now.mono_ms;
-    take_source(&entry->node, heartbeat);
+    take_source(entry, heartbeat, clock_wall_of(now, sent_ms != 0 ? sent_ms : -1));
     for (int kind = 0; kind < REPORT_KINDS; kind++) {
         take_snapshot(&entry->node, heartbeat, kind, sent_ms);
     }

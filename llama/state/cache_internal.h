@@ -35,6 +35,7 @@ struct detected {
     int64_t raw_skew_ms; /* of the last message: its delay included */
     struct frozen_stream stream;
     struct duplicate duplicate;
+    int64_t source_since_ms;                /* what source.since_wall_ms is by the node's clock */
     int64_t session_heard_ms;               /* monotonic; the last live heartbeat of the current session */
     char *frozen_detail, *duplicate_detail; /* owned; NULL = none */
 };

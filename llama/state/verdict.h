@@ -68,7 +68,7 @@ struct evidence {
         bool known, ok;
         bool answers; /* some HTTP answer came (error is http_… or bad_body): not dead, but wrong */
         char error[SOURCE_ERROR_MAX + 1];
-        int64_t since_wall_ms; /* TIMESTAMP_NONE = not said */
+        int64_t since_wall_ms; /* by our clock; TIMESTAMP_NONE = not said */
     } source;
     struct { /* per snapshot, from heartbeats */
         bool present;

@@ -146,11 +146,11 @@ static void append_silence(struct text *t, const struct evidence *e, const struc
 
 static void append_source(struct text *t, const struct evidence *e)
 {
-    append(t, e->source.answers ? "its agent lives, but Smollama answers wrongly"
+    append(t, e->source.answers ? "its agent lives, but Smollama gives no usable answer"
                                 : "its agent lives, but Smollama does not answer");
     if (e->source.since_wall_ms != TIMESTAMP_NONE) {
         char time[TIMESTAMP_SIZE];
-        append(t, " since %s", wall_text(e->source.since_wall_ms, time));
+        append(t, " (since %s)", wall_text(e->source.since_wall_ms, time));
     }
     append(t, ": ");
     append_error(t, e->source.error);

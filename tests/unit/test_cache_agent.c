@@ -455,6 +455,36 @@ static void without_a_broker_at_the_start_there_is_no_outage(void **state)
     world_close(&w);
 }
 
+/* ---- times that a node tells ---- */
+
+static void beat_without_smollama(struct world *w, int64_t clock_ms, int64_t since_ms)
+{
+    struct heartbeat h = heartbeat_of(w, NODE, "s1", ++seq);
+    h.at_ms += clock_ms;
+    h.uptime_s = 7200;
+    h.source.ok = false;
+    strcpy(h.source.error, "refused");
+    h.source.since_ms = since_ms;
+    assert_int_equal(world_heartbeat(w, &h, false, -1), 0);
+}
+
+static void since_when_smollama_is_down_is_told_by_our_clock(void **state)
+{
+    struct world *w = *state;
+    int64_t behind_ms = -INT64_C(20000) * 86400 * 1000; /* a machine without a battery: 1972 */
+    int64_t since_ms = w->now.wall_ms + behind_ms - 60 * 1000;
+    beat_without_smollama(w, behind_ms, since_ms);
+    assert_non_null(strstr(world_node(w, NODE)->reason, "(since 2026-11-23T08:59:00Z)"));
+    world_wait(w, 10 * 1000);
+    beat_without_smollama(w, 0, since_ms); /* it has heard the time */
+    assert_non_null(strstr(world_node(w, NODE)->reason, "(since 2026-11-23T08:59:00Z)"));
+    world_wait(w, 10 * 1000);
+    beat_without_smollama(w, 0, since_ms - 1); /* nothing is older than the machine's start */
+    assert_non_null(strstr(world_node(w, NODE)->reason, "(since 2026-11-23T07:00:20Z)"));
+    beat_without_smollama(w, 0, w->now.wall_ms + 86400 * 1000); /* nor does it begin tomorrow */
+    assert_non_null(strstr(world_node(w, NODE)->reason, "(since 2026-11-23T09:00:20Z)"));
+}
+
 /* ---- edge nodes ---- */
 
 static void the_usual_interval_of_an_edge_node_is_learned(void **state)
@@ -472,6 +502,23 @@ static void the_usual_interval_of_an_edge_node_is_learned(void **state)
         world_wait(w, 300 * 1000);
         assert_state(w, "slow", i < 1 ? "unreachable" : "online", i < 1 ? "no_message" : "");
     }
+}
+
+/* A network that was stuck lets go of all at once. */
+static void a_burst_of_edge_messages_tells_no_pace(void **state)
+{
+    struct world *w = *state;
+    for (int round = 0; round < 5; round++) {
+        for (int i = 0; i < 40; i++) {
+            world_edge(w, "edge", "{\"readings\":[]}");
+            world_wait(w, 100);
+        }
+        for (int second = 0; second < 60; second++) {
+            world_wait(w, 1000);
+            assert_state(w, "edge", "online", "");
+        }
+    }
+    assert_int_equal(world_events(w), 0);
 }
 
 static void edge_messages_never_override_an_agent(void **state)
@@ -560,7 +607,9 @@ int main(void)
         cmocka_unit_test(dead_manual_nodes_are_no_news_after_a_restart),
         cmocka_unit_test(without_a_broker_at_the_start_there_is_no_outage),
         cmocka_unit_test_setup_teardown(the_usual_interval_of_an_edge_node_is_learned, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_burst_of_edge_messages_tells_no_pace, set_up, tear_down),
         cmocka_unit_test_setup_teardown(edge_messages_never_override_an_agent, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(since_when_smollama_is_down_is_told_by_our_clock, set_up, tear_down),
         cmocka_unit_test_setup_teardown(each_outage_is_an_event_of_its_own, set_up, tear_down),
         cmocka_unit_test_setup_teardown(edge_messages_never_override_a_poll, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_the_broker_kept_gives_way_to_newer_polls, set_up, tear_down),

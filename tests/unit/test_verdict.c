@@ -175,7 +175,7 @@ static void causes_of_degraded_come_in_their_order(void **state)
     strcpy(e.source.error, "refused");
     e.source.since_wall_ms = now.wall_ms - 60 * S;
     check(&e, &link_up, STATE_DEGRADED, CAUSE_SMOLLAMA_DOWN, VIA_MQTT,
-          "since 2026-11-23T07:59:00Z: connection refused");
+          "Smollama does not answer (since 2026-11-23T07:59:00Z): connection refused");
     e.source.answers = true;
     strcpy(e.source.error, "http_502");
     check(&e, &link_up, STATE_DEGRADED, CAUSE_SMOLLAMA_ERROR, VIA_MQTT, "status 502");
