@@ -68,7 +68,8 @@ struct mqtt_callbacks {
 struct mqtt_stats {
     uint64_t connects, disconnects, failed_attempts;
     uint64_t messages_in, bytes_in, messages_out, bytes_out;
-    uint64_t refused; /* reason codes ≥ 0x80 */
+    uint64_t refused;    /* reason codes ≥ 0x80 */
+    unsigned unanswered; /* attempts in a row, to this one, that nobody answered before their deadline */
 };
 
 /* Borrows the loop and callbacks' user. NULL with errno (ENOMEM, EINVAL, EIO for unreadable TLS files:

@@ -319,6 +319,7 @@ void mqtt_connect_wait_over(void *user)
     if (mqtt->state == MQTT_WAITING) {
         mqtt_connect_begin(mqtt);
     } else if (mqtt->state == MQTT_CONNECTING) {
+        mqtt->stats.unanswered++;
         mqtt_connect_failed(mqtt, mqtt->tcp_up ? "the broker does not answer" : mqtt_errno_text(ETIMEDOUT),
                             false);
     }
@@ -343,6 +344,9 @@ void mqtt_connect_failed(struct mqtt *mqtt, const char *reason, bool closed)
         return;
     }
     mqtt->stats.failed_attempts++;
+    if (closed) {
+        mqtt->stats.unanswered = 0; /* somebody closed it */
+    }
     bool at_once = false;
     if (closed && v5 && (mqtt->fell_back || ++mqtt->early_closes >= EARLY_CLOSES_MAX)) {
         fall_back(mqtt);
@@ -370,6 +374,7 @@ static void refused_by_broker(struct mqtt *mqtt, int code)
 void mqtt_connect_answered(struct mqtt *mqtt)
 {
     mqtt->seen.connack = false;
+    mqtt->stats.unanswered = 0;
     if (mqtt->seen.connack_code != 0) {
         refused_by_broker(mqtt, mqtt->seen.connack_code);
         return;

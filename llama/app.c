@@ -22,11 +22,14 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#define TICK_MS        250
-#define KEEPALIVE_S    30
-#define OWN_START_MS   150  /* what the broker that llamad runs needs until it listens */
-#define OWN_BACKOFF_MS 200  /* between tries to reach the broker that llamad runs itself */
-#define BACKOFF_MAX_MS 5000 /* the longest wait for any broker: there is one llamad, and all wait for it */
+#define TICK_MS     250
+#define KEEPALIVE_S 30
+/* Of the broker that llamad runs: on this machine, so one that hangs is noticed sooner. */
+#define OWN_KEEPALIVE_S 10
+#define OWN_CONNACK_MS  5000
+#define OWN_START_MS    150  /* what the broker that llamad runs needs until it listens */
+#define OWN_BACKOFF_MS  200  /* between tries to reach the broker that llamad runs itself */
+#define BACKOFF_MAX_MS  5000 /* the longest wait for any broker: there is one llamad, and all wait for it */
 /* Shutdown, 2 s in all: goodbyes to broker and browsers, then the child. */
 #define GOODBYE_MS     800
 #define BROKER_STOP_MS 800
@@ -82,6 +85,9 @@ static void on_tick(void *user)
 {
     struct app *app = user;
     cache_tick(app->cache, clock_now());
+    if (app->broker) {
+        broker_check(app->broker, mqtt_stats(ingest_mqtt(app->ingest))->unanswered);
+    }
     changed(app);
 }
 
@@ -353,7 +359,8 @@ static int start_ingest(struct app *app)
         .tls_ca = app->config.mqtt.tls_ca,
         .tls_cert = app->config.mqtt.tls_cert,
         .tls_key = app->config.mqtt.tls_key,
-        .keepalive_s = KEEPALIVE_S,
+        .keepalive_s = app->config.broker.run ? OWN_KEEPALIVE_S : KEEPALIVE_S,
+        .connack_timeout_ms = app->config.broker.run ? OWN_CONNACK_MS : 0,
         .min_backoff_ms = app->config.broker.run ? OWN_BACKOFF_MS : 0,
         .max_backoff_ms = BACKOFF_MAX_MS,
     };

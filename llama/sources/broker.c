@@ -23,6 +23,7 @@
 #define BACKOFF_MIN_MS 500
 #define BACKOFF_MAX_MS 30000
 #define STABLE_MS      60000 /* having run for that long, the next restart is quick again */
+#define HUNG_WAIT_MS   2000  /* for one that hangs to end by itself, and to save what is retained */
 #define LINE_MAX_LEN   512
 
 struct broker {
@@ -35,8 +36,10 @@ struct broker {
     uint32_t restarts;
     struct backoff backoff;
     struct loop_signal *child_signal;
-    struct loop_timer *timer; /* restart, or SIGKILL when stopping */
-    int output;               /* read end of its stdout and stderr; -1 */
+    struct loop_timer *timer;  /* restart, or SIGKILL for one that is to end */
+    bool ending;               /* it hangs, and was asked to end */
+    unsigned known_unanswered; /* connects that were the fault of the one before */
+    int output;                /* read end of its stdout and stderr; -1 */
     struct loop_io *output_io;
     char line[LINE_MAX_LEN];
     size_t line_len; /* what does not fit is dropped */
@@ -204,6 +207,7 @@ static void on_child(void *user, int signal_number)
     drain_output(broker);
     log_end(broker, status);
     broker->pid = 0;
+    broker->ending = false;
     if (broker->stopping) {
         loop_timer_stop(broker->timer);
         if (broker->done) {
@@ -220,7 +224,7 @@ static void on_child(void *user, int signal_number)
 static void on_timer(void *user)
 {
     struct broker *broker = user;
-    if (broker->stopping) {
+    if (broker->stopping || broker->ending) {
         log_warning("broker: mosquitto did not end in time; killed");
         if (broker->pid > 0) {
             kill(broker->pid, SIGKILL);
@@ -340,6 +344,23 @@ uint32_t broker_restarts(const struct broker *broker)
 bool broker_is_running(const struct broker *broker)
 {
     return broker->pid > 0;
+}
+
+void broker_check(struct broker *broker, unsigned unanswered)
+{
+    if (unanswered < broker->known_unanswered) {
+        broker->known_unanswered = 0; /* one was answered since */
+    }
+    unsigned tries = unanswered - broker->known_unanswered;
+    if (broker->pid == 0 || broker->stopping || broker->ending || tries < BROKER_HUNG_TRIES) {
+        return;
+    }
+    log_error("broker: mosquitto (pid %d) lives, but has not answered %u connects in a row; it is restarted",
+              (int)broker->pid, tries);
+    broker->known_unanswered = unanswered;
+    broker->ending = true;
+    kill(broker->pid, SIGTERM);
+    loop_timer_start(broker->timer, HUNG_WAIT_MS, 0);
 }
 
 void broker_stop(struct broker *broker, uint32_t timeout_ms, void (*done)(void *user), void *user)

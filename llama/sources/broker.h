@@ -1,9 +1,10 @@
 /*
  * broker: Debian's mosquitto as a supervised child with broker-config/, for `broker.run: true`.
  *
- * It is restarted with back-off when it dies, ends with llamad even when llamad is killed (PDEATHSIG, set
- * after the change of user), and keeps retained messages on disk. A broker that runs already is never
- * touched: a port in use is an error that says so. Files: <state_dir>/broker/ (broker_files.h).
+ * It is restarted with back-off when it dies, or lives and answers nobody, ends with llamad even when llamad
+ * is killed (PDEATHSIG, set after the change of user), and keeps retained messages on disk. A broker that
+ * runs already is never touched: a port in use is an error that says so. Files: <state_dir>/broker/
+ * (broker_files.h).
  */
 #ifndef BROKER_H
 #define BROKER_H
@@ -27,6 +28,11 @@ struct broker_options {
 struct broker *broker_create(struct loop *loop, const struct broker_options *options, const char **ret_error);
 uint32_t broker_restarts(const struct broker *broker);
 bool broker_is_running(const struct broker *broker);
+/* Each tick: how many connects in a row it has left without an answer until their deadline. After
+ * BROKER_HUNG_TRIES since it was started it hangs, and is ended (SIGTERM, after 2 s SIGKILL) to be restarted.
+ * One that answers, be it with a refusal, does not hang. */
+#define BROKER_HUNG_TRIES 2
+void broker_check(struct broker *broker, unsigned unanswered);
 /* SIGTERM, then SIGKILL after timeout_ms; `done` (may be NULL) when it ended, perhaps before this returns. */
 void broker_stop(struct broker *broker, uint32_t timeout_ms, void (*done)(void *user), void *user);
 void broker_destroy(struct broker *broker); /* kills it if it still runs; accepts NULL */

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.processes import free_port, listening
+from tests.support.set_clock import SetClock
 from tests.support.waiting import hold, wait_until
 
 
@@ -60,6 +61,33 @@ def test_killed_broker_is_started_again(stack, llamad):
     assert second != first
     llamad.wait_broker()
     llamad.wait_node("kitchen", "online", via="mqtt")
+
+
+def test_broker_that_hangs_is_started_again(stack, state_dir, tmp_path):
+    """It lives, its kernel takes connections, and nobody answers: the keepalive tells. Time is made to pass."""
+    port, clock = free_port(), SetClock(tmp_path)
+    llamad = stack.llamad({"broker": {"run": True, "listen": "127.0.0.1", "port": port},
+                           "cluster": {"state_dir": str(state_dir)}}, broker_port=port, env=clock.env)
+    llamad.wait_broker()
+    stack.agent(stack.node(), broker_port=port)
+    llamad.wait_node("kitchen", "online")
+    first = broker_pid(llamad)
+
+    def restarted() -> bool:
+        clock.skip(1)
+        llamad.health()
+        return "it is restarted" in llamad.log
+    hold(lambda: not restarted(), 3, "one that answers is left alone")
+    assert clock.skipped > 20 and llamad.log.count("lost the broker") == 0
+    os.kill(first, signal.SIGSTOP)
+    began = clock.skipped
+    wait_until(restarted, 20, "it is noticed")
+    assert clock.skipped - began > 10, "not before it has had its time"
+    assert f"mosquitto (pid {first}) lives, but has not answered 2 connects in a row" in llamad.log
+    wait_until(lambda: broker_pid(llamad) != first and broker_pid(llamad), 15, "another mosquitto")
+    llamad.wait_broker()
+    llamad.wait_node("kitchen", "online", timeout=20, via="mqtt")
+    assert llamad.log.count("it is restarted") == 1
 
 
 def test_broker_ends_with_llamad(llamad):

@@ -208,6 +208,53 @@ static void killed_broker_comes_back(void **state)
     stop(world, broker);
 }
 
+/* It lives, and answers nobody: nothing but SIGKILL ends it. */
+static void hanging_broker_is_restarted_once(void **state)
+{
+    struct world *world = *state;
+    struct broker *broker = start(world);
+    assert_true(wait_listens(world, true));
+    pid_t first = child_pid();
+    assert_int_equal(kill(first, SIGSTOP), 0);
+    broker_check(broker, BROKER_HUNG_TRIES - 1);
+    assert_false(logged(world, "lives, but has not answered"));
+    for (int i = 0; i < 120 && broker_restarts(broker) == 0; i++) {
+        broker_check(broker, BROKER_HUNG_TRIES);
+        run_for(world, 50);
+    }
+    assert_true(logged(world, "lives, but has not answered 2 connects in a row; it is restarted"));
+    assert_true(logged(world, "did not end in time; killed"));
+    assert_true(wait_listens(world, true));
+    pid_t second = child_pid();
+    assert_int_not_equal(second, first);
+    broker_check(broker, BROKER_HUNG_TRIES + 1); /* the former's fault, and one of its own */
+    run_for(world, 100);
+    assert_int_equal(child_pid(), second);
+    broker_check(broker, 0); /* one was answered */
+    broker_check(broker, BROKER_HUNG_TRIES - 1);
+    run_for(world, 100);
+    assert_int_equal(child_pid(), second);
+    assert_int_equal(broker_restarts(broker), 1);
+    stop(world, broker);
+}
+
+static void hanging_broker_may_end_by_itself(void **state)
+{
+    struct world *world = *state;
+    struct broker *broker = start(world);
+    assert_true(wait_listens(world, true));
+    broker_check(broker, BROKER_HUNG_TRIES);
+    for (int i = 0; i < 60 && broker_restarts(broker) == 0; i++) {
+        run_for(world, 50);
+    }
+    assert_int_equal(broker_restarts(broker), 1);
+    assert_true(wait_listens(world, true));
+    run_for(world, 2500); /* its successor is not killed for it */
+    assert_int_equal(broker_restarts(broker), 1);
+    assert_false(logged(world, "killed"));
+    stop(world, broker);
+}
+
 static void stop_while_waiting_to_restart_is_over_at_once(void **state)
 {
     struct world *world = *state;
@@ -368,6 +415,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(runs_listens_and_ends_when_asked),
         TEST(killed_broker_comes_back),
+        TEST(hanging_broker_is_restarted_once),
+        TEST(hanging_broker_may_end_by_itself),
         TEST(stop_while_waiting_to_restart_is_over_at_once),
         TEST(broker_ends_with_a_killed_parent),
         TEST(port_in_use_is_named_and_its_owner_left_alone),
