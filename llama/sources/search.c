@@ -15,6 +15,7 @@
 
 enum step {
     STEP_WAITS,
+    STEP_LAST, /* waits behind all others: it was not there when the question was put */
     STEP_HELD, /* waits for a node that another question holds: its time runs already */
     STEP_ASKED,
     STEP_DONE
@@ -165,6 +166,8 @@ static struct hunt *hunt_create(struct search *search, const struct question *qu
         if (word) {
             findings_set_word(hunt->findings, i, word);
             set_done(hunt, i);
+        } else if (question->nodes[i]->verdict.state == STATE_UNREACHABLE) {
+            hunt->steps[i] = STEP_LAST;
         }
     }
     return hunt;
@@ -206,13 +209,14 @@ static void begin_ask(struct hunt *hunt, size_t i)
     search->ask_count++;
 }
 
-static void advance(struct hunt *hunt)
+/* Asks those who wait, or those who wait behind them. */
+static void advance_waiting(struct hunt *hunt, enum step waiting)
 {
     struct search *search = hunt->search;
     bool late = clock_now().mono_ms - hunt->begun_ms >= search->timeout_ms;
     size_t count = findings_count(hunt->findings);
     for (size_t i = hunt->first; i < count && search->ask_count < SEARCH_PARALLEL; i++) {
-        if (hunt->steps[i] != STEP_WAITS && hunt->steps[i] != STEP_HELD) {
+        if (hunt->steps[i] != waiting && hunt->steps[i] != STEP_HELD) {
             continue;
         }
         if (!is_busy(search, findings_at(hunt->findings, i)->name)) {
@@ -224,6 +228,13 @@ static void advance(struct hunt *hunt)
             hunt->steps[i] = STEP_HELD;
         }
     }
+}
+
+/* Nodes that are dead, as far as is known, keep nobody waiting who is alive. */
+static void advance(struct hunt *hunt)
+{
+    advance_waiting(hunt, STEP_WAITS);
+    advance_waiting(hunt, STEP_LAST);
 }
 
 /* Gives free places to the oldest question first, and ends what is done. */
@@ -279,7 +290,7 @@ static void give_up(struct hunt *hunt)
         }
     }
     for (size_t i = hunt->first; i < findings_count(hunt->findings); i++) {
-        if (hunt->steps[i] == STEP_WAITS || hunt->steps[i] == STEP_HELD) {
+        if (hunt->steps[i] != STEP_ASKED && hunt->steps[i] != STEP_DONE) {
             findings_set_word(hunt->findings, i, "not_asked");
         }
         hunt->steps[i] = STEP_DONE;

@@ -2,8 +2,9 @@
  * search: questions put to the nodes' own search, many nodes at a time and within bounds.
  *
  * A node is asked one question at a time, SEARCH_PARALLEL nodes at once, each within the time limit of a
- * poll; who waits for a node that another question holds waits no longer than that. A whole question takes at
- * most four time limits (a thousand hanging nodes; whoever was not asked by then is "not_asked"). It is put
+ * poll; who waits for a node that another question holds waits no longer than that. Those that are
+ * unreachable are asked last. A whole question takes at most four time limits (a thousand hanging nodes;
+ * whoever was not asked by then is "not_asked"). It is put
  * SEARCH_PER_MINUTE times a minute at most: the same one again joins the one under way, or gets what that
  * found for SEARCH_KEPT_MS.
  *
