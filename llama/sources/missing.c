@@ -128,7 +128,9 @@ static void on_timer(void *user)
             return;
         }
         if (missing->ask(missing->user, node->name) != 0) {
-            return; /* the link is down: the next connect begins anew */
+            begin_pass(
+                missing); /* too much under way; or the link is down, and the next connect begins anew */
+            return;
         }
         note_asked(missing, node->name, now_ms);
         asked++;
