@@ -52,20 +52,11 @@ static void begin_minute(struct journal *journal, int64_t mono_ms)
 static void write_events(struct journal *journal, const struct cache *cache)
 {
     const struct events *events = cache_events(cache);
-    uint64_t newest = events_last_id(events);
-    uint64_t first = journal->event + 1;
-    if (newest >= first + EVENTS_MAX) { /* the oldest were pushed out of the ring already */
-        journal->left_out += newest - EVENTS_MAX + 1 - first;
-        first = newest - EVENTS_MAX + 1;
+    const struct event *event = events_after(events, journal->event);
+    if (event) { /* the oldest may have been pushed out of the ring already */
+        journal->left_out += event->id - journal->event - 1;
     }
-    for (uint64_t id = first; id <= newest; id++) { /* the ring only goes backwards: find each from the end */
-        const struct event *event = events_older(events, NULL);
-        while (event && event->id > id) {
-            event = events_older(events, event);
-        }
-        if (!event || event->id != id) {
-            continue;
-        }
+    for (; event; event = events_after(events, journal->event)) {
         unsigned char *lines = lines_of(journal, event->node);
         if (*lines < JOURNAL_LINES) {
             ++*lines;
@@ -73,8 +64,8 @@ static void write_events(struct journal *journal, const struct cache *cache)
         } else {
             journal->left_out++;
         }
+        journal->event = event->id;
     }
-    journal->event = newest;
 }
 
 /* --- who comes and goes --- */

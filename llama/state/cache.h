@@ -206,8 +206,9 @@ void cache_set_retain(struct cache *cache, int64_t retain_ms);
 void cache_set_poll_interval(struct cache *cache, uint32_t interval_ms);
 
 /* ---- what was kept over a restart; before any source writes, and after the manual nodes ---- */
-/* As events_restore. */
+/* As events_restore, and events_skip. */
 int cache_restore_event(struct cache *cache, const struct event *event);
+int cache_skip_events(struct cache *cache, uint64_t id);
 struct kept_node {
     unsigned found; /* FOUND_…: manual ones are known by their configuration only */
     enum node_type type;

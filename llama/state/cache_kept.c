@@ -19,6 +19,11 @@ int cache_restore_event(struct cache *cache, const struct event *event)
     return e;
 }
 
+int cache_skip_events(struct cache *cache, uint64_t id)
+{
+    return events_skip(cache->events, id);
+}
+
 /* When was that on our monotonic clock? 0 = not to be said: the clock has gone back since. */
 static int64_t mono_of(int64_t wall_ms, struct now now)
 {

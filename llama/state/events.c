@@ -6,10 +6,10 @@
 
 struct events {
     uint64_t last_id;
-    uint64_t skipped;     /* ids before the first one held; those are of earlier runs */
     uint64_t restored_id; /* the last one of earlier runs; 0 = none */
+    uint64_t taken;       /* how many were put in so far */
     size_t cap;           /* of `ring`: grows up to EVENTS_MAX */
-    struct event *ring;   /* event `id` is at slot_of(id) */
+    struct event *ring;   /* the nth one, from 0, is at n % EVENTS_MAX */
 };
 
 struct events *events_create(void)
@@ -25,15 +25,21 @@ void events_destroy(struct events *events)
     }
 }
 
-static size_t slot_of(const struct events *events, uint64_t id)
+static const struct event *nth(const struct events *events, uint64_t n)
 {
-    return (size_t)((id - events->skipped - 1) % EVENTS_MAX);
+    return &events->ring[n % EVENTS_MAX];
+}
+
+/* The oldest one that is still held. */
+static uint64_t first_held(const struct events *events)
+{
+    return events->taken > EVENTS_MAX ? events->taken - EVENTS_MAX : 0;
 }
 
 /* Most clusters see few events: room is made as they come. */
 static bool make_room(struct events *events)
 {
-    if (events->last_id - events->skipped < events->cap || events->cap == EVENTS_MAX) {
+    if (events->taken < events->cap || events->cap == EVENTS_MAX) {
         return true;
     }
     size_t cap = events->cap ? 2 * events->cap : 16;
@@ -49,35 +55,38 @@ static bool make_room(struct events *events)
     return true;
 }
 
-uint64_t events_add(struct events *events, const struct event *event)
+static int put(struct events *events, const struct event *event, uint64_t id)
 {
     if (!make_room(events)) {
-        return 0;
+        return -ENOMEM;
     }
-    uint64_t id = ++events->last_id;
-    struct event *slot = &events->ring[slot_of(events, id)];
+    struct event *slot = &events->ring[events->taken++ % EVENTS_MAX];
     *slot = *event;
-    slot->id = id;
-    return id;
+    slot->id = events->last_id = id;
+    return 0;
+}
+
+uint64_t events_add(struct events *events, const struct event *event)
+{
+    return put(events, event, events->last_id + 1) == 0 ? events->last_id : 0;
 }
 
 int events_restore(struct events *events, const struct event *event)
 {
-    bool first = events->last_id == 0;
-    if (event->id == 0 || event->id == UINT64_MAX || events->last_id != events->restored_id ||
-        (!first && event->id != events->last_id + 1)) {
+    if (event->id <= events->last_id || event->id > EVENT_ID_MAX || events->last_id != events->restored_id) {
         return -EINVAL;
     }
-    if (first) {
-        events->last_id = events->skipped = event->id - 1;
+    int e = put(events, event, event->id);
+    events->restored_id = events->last_id;
+    return e;
+}
+
+int events_skip(struct events *events, uint64_t id)
+{
+    if (id < events->last_id || id > EVENT_ID_MAX || events->last_id != events->restored_id) {
+        return -EINVAL;
     }
-    if (events_add(events, event) == 0) {
-        if (first) {
-            events->last_id = events->skipped = 0;
-        }
-        return -ENOMEM;
-    }
-    events->restored_id = event->id;
+    events->last_id = events->restored_id = id;
     return 0;
 }
 
@@ -93,10 +102,27 @@ const struct event *events_restored_of(const struct events *events, const char *
 
 const struct event *events_older(const struct events *events, const struct event *than)
 {
-    uint64_t id = than ? than->id - 1 : events->last_id;
-    uint64_t held = events->last_id - events->skipped;
-    uint64_t before = held > EVENTS_MAX ? events->last_id - EVENTS_MAX : events->skipped;
-    return id > before ? &events->ring[slot_of(events, id)] : NULL;
+    uint64_t held = events->taken - first_held(events);
+    if (!than) {
+        return held > 0 ? nth(events, events->taken - 1) : NULL;
+    }
+    uint64_t newest = (events->taken - 1) % EVENTS_MAX, slot = (uint64_t)(than - events->ring);
+    uint64_t behind = (newest + EVENTS_MAX - slot) % EVENTS_MAX; /* the newest one */
+    return behind + 1 < held ? nth(events, events->taken - 2 - behind) : NULL;
+}
+
+const struct event *events_after(const struct events *events, uint64_t id)
+{
+    uint64_t low = first_held(events), high = events->taken;
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2;
+        if (nth(events, middle)->id > id) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    return low < events->taken ? nth(events, low) : NULL;
 }
 
 uint64_t events_last_id(const struct events *events)

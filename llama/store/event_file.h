@@ -3,7 +3,8 @@
  *
  * Each batch of new events is appended and on the disk (fdatasync) before the next one is begun; off the
  * loop. When the file has twice as many lines as the ring holds events, it is replaced by one with those of
- * the ring.
+ * the ring. The last id stands in a file of its own besides, written after each batch: whatever becomes of
+ * one of the two files, no id is given twice.
  */
 #ifndef EVENT_FILE_H
 #define EVENT_FILE_H
@@ -12,9 +13,10 @@
 #include "loop.h"
 #include "trouble.h"
 
-#define EVENT_FILE_NAME  "events.jsonl"
-#define EVENT_FILE_LINES (2 * EVENTS_MAX)
-#define EVENT_FILE_MAX   (8 * 1024 * 1024) /* bytes; a longer one is not ours */
+#define EVENT_FILE_NAME    "events.jsonl"
+#define EVENT_ID_FILE_NAME "events.last"
+#define EVENT_FILE_LINES   (2 * EVENTS_MAX)
+#define EVENT_FILE_MAX     (8 * 1024 * 1024) /* bytes; a longer one is not ours */
 
 struct event_file;
 /* Restores what the file holds, before the cache knows any event. A damaged one is set aside, and what is

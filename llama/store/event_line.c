@@ -7,9 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CONTENT   "events"
-#define VERSION   1
-#define MAX_DEPTH 1
+#define CONTENT    "events"
+#define ID_CONTENT "last event"
+#define VERSION    1
+#define MAX_DEPTH  1
 
 /* ---- writing ---- */
 
@@ -73,11 +74,20 @@ static bool read_node(struct json_slice value, char node[NODE_NAME_MAX + 1])
     return line_text(value, node, NODE_NAME_MAX + 1) && node_name_valid(node, strlen(node), NULL);
 }
 
+static bool read_id(struct json_slice value, uint64_t *ret_id)
+{
+    int64_t id;
+    if (json_int(value, &id) != 0 || id < 1 || id > (int64_t)EVENT_ID_MAX) {
+        return false;
+    }
+    *ret_id = (uint64_t)id;
+    return true;
+}
+
 static bool read_event(struct json_slice object, struct event *ret_event)
 {
     struct event event = {.id = 0};
-    int64_t id;
-    if (json_int(json_member(object, "id"), &id) != 0 || id < 1 || id >= (int64_t)JSON_EXACT_MAX ||
+    if (!read_id(json_member(object, "id"), &event.id) ||
         !line_time(json_member(object, "at"), &event.at_wall_ms) ||
         !read_node(json_member(object, "node"), event.node) ||
         !read_state(json_member(object, "from"), &event.from) ||
@@ -86,7 +96,6 @@ static bool read_event(struct json_slice object, struct event *ret_event)
         !line_text(json_member(object, "reason"), event.reason, sizeof event.reason)) {
         return false;
     }
-    event.id = (uint64_t)id;
     *ret_event = event;
     return event.at_wall_ms != TIMESTAMP_NONE;
 }
@@ -113,11 +122,11 @@ static void note_bad(struct event_lines *lines, size_t offset)
     }
 }
 
-static bool reads_header(struct line_reader *reader, size_t *offset)
+static bool reads_header(struct line_reader *reader, const char *content, size_t *offset)
 {
     struct json_slice object;
     return line_next(reader, MAX_DEPTH, &object, offset) == LINE_GOOD &&
-           line_is_header(object, CONTENT, VERSION);
+           line_is_header(object, content, VERSION);
 }
 
 int event_lines_read(const char *text, size_t len, struct event_lines *ret_lines)
@@ -125,7 +134,7 @@ int event_lines_read(const char *text, size_t len, struct event_lines *ret_lines
     struct line_reader reader = {.text = text, .len = len};
     struct event_lines lines = {.lines = 1};
     size_t cap = 0, offset;
-    if (!reads_header(&reader, &offset)) {
+    if (!reads_header(&reader, CONTENT, &offset)) {
         return -EBADMSG;
     }
     for (;;) {
@@ -137,13 +146,10 @@ int event_lines_read(const char *text, size_t len, struct event_lines *ret_lines
             break;
         }
         struct event event;
-        bool good = kind == LINE_GOOD && read_event(object, &event);
-        bool follows = good && (lines.count == 0 || event.id == lines.events[lines.count - 1].id + 1);
-        if (!good || !follows) {
+        bool good = kind == LINE_GOOD && read_event(object, &event) &&
+                    (lines.count == 0 || event.id > lines.events[lines.count - 1].id);
+        if (!good) {
             note_bad(&lines, offset);
-        }
-        if (good && !follows) {
-            lines.count = 0; /* what comes later is worth more */
         }
         lines.lines += good;
         if (good && add(&lines, &cap, &event) < 0) {
@@ -159,4 +165,27 @@ void event_lines_finish(struct event_lines *lines)
 {
     free(lines->events);
     *lines = (struct event_lines){0};
+}
+
+/* ---- the last id ---- */
+
+void event_id_write(struct buf *out, uint64_t id)
+{
+    line_write_header(out, ID_CONTENT, VERSION);
+    size_t from = out->len;
+    buf_char(out, '{');
+    buf_json_key(out, "id");
+    buf_json_int(out, (int64_t)id);
+    line_seal(out, from);
+}
+
+int event_id_read(const char *text, size_t len, uint64_t *ret_id)
+{
+    struct line_reader reader = {.text = text, .len = len};
+    struct json_slice object;
+    size_t offset;
+    bool good = reads_header(&reader, ID_CONTENT, &offset) &&
+                line_next(&reader, MAX_DEPTH, &object, &offset) == LINE_GOOD &&
+                read_id(json_member(object, "id"), ret_id);
+    return good ? 0 : -EBADMSG;
 }

@@ -14,7 +14,7 @@
 struct keeper {
     char *path;
     int dir, lock; /* descriptors; -1 = none */
-    struct trouble trouble;
+    struct trouble events_trouble, nodes_trouble;
     struct event_file *events;
     struct node_file *nodes;
     struct loop_timer *timer;
@@ -52,15 +52,15 @@ struct keeper *keeper_create(struct loop *loop, struct cache *cache, const char 
         return NULL;
     }
     keeper->dir = keeper->lock = -1;
-    keeper->trouble.path = keeper->path;
+    keeper->events_trouble.path = keeper->nodes_trouble.path = keeper->path;
     if (open_folder(keeper) != 0) {
         keeper_destroy(keeper);
         return NULL;
     }
     keeper->timer = loop_timer_create(loop, on_tick, keeper);
-    keeper->nodes = node_file_create(loop, cache, keeper->dir, &keeper->trouble);
+    keeper->nodes = node_file_create(loop, cache, keeper->dir, &keeper->nodes_trouble);
     if (keeper->timer && keeper->nodes) {
-        keeper->events = event_file_create(loop, cache, keeper->dir, &keeper->trouble);
+        keeper->events = event_file_create(loop, cache, keeper->dir, &keeper->events_trouble);
     }
     if (!keeper->events) {
         log_error("store: out of memory");
@@ -109,8 +109,8 @@ bool keeper_is_idle(const struct keeper *keeper)
 struct keeper_stats keeper_stats(const struct keeper *keeper)
 {
     return (struct keeper_stats){
-        .errors = keeper->trouble.errors,
-        .failing = keeper->trouble.failing,
+        .errors = keeper->events_trouble.errors + keeper->nodes_trouble.errors,
+        .failing = keeper->events_trouble.failing || keeper->nodes_trouble.failing,
         .events_bytes = event_file_bytes(keeper->events),
         .nodes_bytes = node_file_bytes(keeper->nodes),
     };

@@ -30,7 +30,7 @@ void keeper_destroy(struct keeper *keeper);
 
 struct keeper_stats {
     uint64_t errors;                  /* writes that failed */
-    bool failing;                     /* the last one did */
+    bool failing;                     /* the last one of either file did */
     size_t events_bytes, nodes_bytes; /* of the files */
 };
 struct keeper_stats keeper_stats(const struct keeper *keeper);

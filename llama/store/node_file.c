@@ -11,6 +11,7 @@
 
 #define EVERY_MS   60000 /* at most, and for each MiB */
 #define LONGEST_MS (60 * 60 * 1000)
+#define TRIES      12 /* in the time of a pause, when the disk does not take it */
 #define MIB        (1024 * 1024)
 #define SLICE      (512 * 1024) /* bytes rendered in one turn of the loop */
 
@@ -23,11 +24,13 @@ struct node_file {
     uint64_t mark;  /* of what the file holds */
     bool has_mark;  /* else nobody knows what that is */
     int64_t due_ms; /* monotonic; not before */
+    bool hurried;   /* while it was being written: that is out of date */
     bool left_out;  /* some found no room, and the log says so */
     bool stopping;
     bool last; /* what is being written is the last one: at the end there is only one try */
     /* being written */
     uint64_t next_mark;
+    size_t next_len;
     bool rendering;
     struct loop_after *more; /* renders the next slice */
     struct node_writer writer;
@@ -41,11 +44,11 @@ static void set_aside(const struct node_file *file, const char *why)
 {
     int e = state_file_set_aside(file->dir, NODE_FILE_NAME);
     if (e != 0) {
-        log_warning("store: %s/" NODE_FILE_NAME " is damaged (%s) and cannot be renamed: %s",
+        log_warning("store: %s/" NODE_FILE_NAME " is damaged (%s) and cannot be kept aside: %s",
                     file->trouble->path, why, strerror(-e));
     } else {
         log_warning("store: %s/" NODE_FILE_NAME
-                    " is damaged (%s): renamed to " NODE_FILE_NAME STATE_FILE_DAMAGED,
+                    " is damaged (%s): kept as " NODE_FILE_NAME STATE_FILE_DAMAGED,
                     file->trouble->path, why);
     }
 }
@@ -91,12 +94,14 @@ static int64_t pause_ms(size_t len)
 static void end(struct node_file *file, int result)
 {
     struct now now = clock_now();
-    file->due_ms = now.mono_ms + pause_ms(file->text.len ? file->text.len : file->len);
     if (result == 0) {
+        file->due_ms = file->hurried ? 0 : now.mono_ms + pause_ms(file->next_len);
+        file->len = file->next_len;
         file->mark = file->next_mark;
         file->has_mark = true;
-        trouble_over(file->trouble);
+        trouble_over(file->trouble, NODE_FILE_NAME);
     } else {
+        file->due_ms = now.mono_ms + pause_ms(file->next_len) / TRIES;
         trouble_failed(file->trouble, NODE_FILE_NAME, result, now.mono_ms);
     }
 }
@@ -127,7 +132,7 @@ static void write_text(struct node_file *file)
                     file->writer.left_out);
     }
     file->left_out = file->writer.left_out > 0;
-    file->len = len;
+    file->next_len = len;
     file->job =
         write_job_start(file->loop, file->dir, NODE_FILE_NAME, WRITE_REPLACE, 0, data, len, on_written, file);
     if (!file->job) {
@@ -155,6 +160,7 @@ static void on_more(void *user)
 static void begin(struct node_file *file, uint64_t mark, size_t slice)
 {
     file->next_mark = mark;
+    file->hurried = false;
     file->writer = (struct node_writer){.lines = 0};
     file->rendering = true;
     render(file, slice);
@@ -179,6 +185,7 @@ void node_file_tick(struct node_file *file, struct now now)
 void node_file_hurry(struct node_file *file)
 {
     file->due_ms = 0;
+    file->hurried = true;
 }
 
 void node_file_stop(struct node_file *file)

@@ -171,7 +171,9 @@ int state_file_set_aside(int dir, const char *name)
 {
     char aside[NAME_SIZE];
     snprintf(aside, sizeof aside, "%s" STATE_FILE_DAMAGED, name);
-    if (renameat(dir, name, dir, aside) != 0) {
+    unlinkat(dir, aside, 0);
+    /* Not every file system knows a second name, and no folder has one. */
+    if (linkat(dir, name, dir, aside, 0) != 0 && renameat(dir, name, dir, aside) != 0) {
         return -errno;
     }
     return sync_dir(dir);

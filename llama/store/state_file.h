@@ -24,7 +24,8 @@ int state_file_replace(int dir, const char *name, const char *data, size_t len);
 /* The file must be `at` bytes long, else -ESTALE. On failure it is that long again, as far as possible. */
 int state_file_append(int dir, const char *name, size_t at, const char *data, size_t len);
 int state_file_cut(int dir, const char *name, size_t len);
-/* Renames it to name + ".damaged"; one that is there already goes. */
+/* Keeps it as name + ".damaged"; one that is there already goes. Where the file system can, it stays under
+ * its own name too, until it is replaced: power loss before that does not cost what is good in it. */
 int state_file_set_aside(int dir, const char *name);
 
 #endif

@@ -19,10 +19,10 @@ void trouble_failed(struct trouble *trouble, const char *name, int error, int64_
     }
 }
 
-void trouble_over(struct trouble *trouble)
+void trouble_over(struct trouble *trouble, const char *name)
 {
     if (trouble->failing) {
         trouble->failing = false;
-        log_info("store: writes to %s succeed again", trouble->path);
+        log_info("store: %s/%s can be written again", trouble->path, name);
     }
 }

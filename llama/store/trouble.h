@@ -1,5 +1,5 @@
 /*
- * trouble: what goes wrong with the files: counted, and logged once a minute however often it happens.
+ * trouble: what goes wrong with a file: counted, and logged once a minute however often it happens.
  */
 #ifndef TROUBLE_H
 #define TROUBLE_H
@@ -14,6 +14,6 @@ struct trouble {      /* embedded; start zeroed */
 };
 
 void trouble_failed(struct trouble *trouble, const char *name, int error, int64_t mono_ms);
-void trouble_over(struct trouble *trouble);
+void trouble_over(struct trouble *trouble, const char *name);
 
 #endif

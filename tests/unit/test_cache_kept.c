@@ -293,23 +293,44 @@ static void node_that_stayed_online_keeps_its_since(void **state)
     assert_int_equal(newest(w)->id, 11); /* by way of stale: it was not gone before */
 }
 
-static void events_with_a_gap_or_after_new_ones_are_refused(void **state)
+static void events_that_do_not_rise_or_come_after_new_ones_are_refused(void **state)
 {
     struct world *w = *state;
     struct event event = {.id = 0};
     assert_int_equal(cache_restore_event(w->cache, &event), -EINVAL);
     event.id = UINT64_MAX;
     assert_int_equal(cache_restore_event(w->cache, &event), -EINVAL);
-    restore_event(w, 7, "pi", STATE_ONLINE, CAUSE_NONE, HOUR_MS);
-    event.id = 9;
+    event.id = EVENT_ID_MAX + 1;
     assert_int_equal(cache_restore_event(w->cache, &event), -EINVAL);
+    restore_event(w, 5, "pi", STATE_STALE, CAUSE_LATE, HOUR_MS);
+    restore_event(w, 7, "pi", STATE_ONLINE, CAUSE_NONE, HOUR_MS);
     event.id = 7;
+    assert_int_equal(cache_restore_event(w->cache, &event), -EINVAL);
+    event.id = 6;
     assert_int_equal(cache_restore_event(w->cache, &event), -EINVAL);
     cache_link(w->cache, false, w->now);
     world_wait(w, OUTAGE_EVENT_MS + 1000);
     assert_int_equal(newest(w)->id, 8);
     event.id = 9;
     assert_int_equal(cache_restore_event(w->cache, &event), -EINVAL);
+    assert_int_equal(cache_skip_events(w->cache, 20), -EINVAL);
+}
+
+static void ids_of_lost_events_are_not_given_again(void **state)
+{
+    struct world *w = *state;
+    restore_event(w, 7, "pi", STATE_ONLINE, CAUSE_NONE, HOUR_MS);
+    assert_int_equal(cache_skip_events(w->cache, 6), -EINVAL);
+    assert_int_equal(cache_skip_events(w->cache, EVENT_ID_MAX + 1), -EINVAL);
+    assert_int_equal(cache_skip_events(w->cache, 41), 0);
+    world_beat(w, "pi", "s1", 1);
+    cache_link(w->cache, false, w->now);
+    world_wait(w, OUTAGE_EVENT_MS + 1000);
+    const struct event *event = newest(w);
+    assert_int_equal(event->id, 42);
+    event = events_older(cache_events(w->cache), event);
+    assert_int_equal(event->id, 7);
+    assert_null(events_older(cache_events(w->cache), event));
 }
 
 static void ring_of_restored_and_new_events_holds_the_newest(void **state)
@@ -347,7 +368,8 @@ int main(void)
         FRESH(return_while_llamad_was_away_is_told),
         FRESH(death_while_llamad_was_away_is_told_once_and_when_sure),
         FRESH(node_that_stayed_online_keeps_its_since),
-        FRESH(events_with_a_gap_or_after_new_ones_are_refused),
+        FRESH(events_that_do_not_rise_or_come_after_new_ones_are_refused),
+        FRESH(ids_of_lost_events_are_not_given_again),
         FRESH(ring_of_restored_and_new_events_holds_the_newest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

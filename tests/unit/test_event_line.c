@@ -109,7 +109,7 @@ static void file_cut_at_any_byte_keeps_all_whole_lines(void **state)
     buf_finish(&out);
 }
 
-static void damage_in_the_middle_costs_what_stood_before_it(void **state)
+static void damage_in_the_middle_costs_its_line(void **state)
 {
     (void)state;
     struct buf out = BUF_INIT;
@@ -121,15 +121,16 @@ static void damage_in_the_middle_costs_what_stood_before_it(void **state)
     out.data[damaged + 20] ^= 1;
     write_events(&out, 5, 7);
     assert_int_equal(event_lines_read(out.data, out.len, &lines), 0);
-    assert_int_equal(lines.count, 3);
-    assert_int_equal(lines.events[0].id, 5);
-    assert_int_equal(lines.bad, 2); /* that one, and the one that does not follow any more */
+    assert_int_equal(lines.count, 6);
+    assert_int_equal(lines.events[2].id, 3);
+    assert_int_equal(lines.events[3].id, 5);
+    assert_int_equal(lines.bad, 1);
     assert_int_equal(lines.bad_offset, damaged);
     event_lines_finish(&lines);
     buf_finish(&out);
 }
 
-static void repeated_and_missing_ids_are_damage(void **state)
+static void ids_that_do_not_rise_are_damage(void **state)
 {
     (void)state;
     struct buf out = BUF_INIT;
@@ -137,11 +138,13 @@ static void repeated_and_missing_ids_are_damage(void **state)
     event_line_header(&out);
     write_events(&out, 5, 6);
     write_events(&out, 6, 6);
+    write_events(&out, 3, 3);
     write_events(&out, 8, 9);
     assert_int_equal(event_lines_read(out.data, out.len, &lines), 0);
     assert_int_equal(lines.bad, 2);
-    assert_int_equal(lines.count, 2);
-    assert_int_equal(lines.events[0].id, 8);
+    assert_int_equal(lines.count, 4);
+    assert_int_equal(lines.events[1].id, 6);
+    assert_int_equal(lines.events[2].id, 8);
     event_lines_finish(&lines);
     buf_finish(&out);
 }
@@ -177,6 +180,7 @@ static void hostile_events_are_bad_lines(void **state)
         "{\"id\":1.5," TIME "\"node\":\"pi\"," REST,
         "{\"id\":99999999999999999999," TIME "\"node\":\"pi\"," REST,
         "{\"id\":18446744073709551615," TIME "\"node\":\"pi\"," REST,
+        "{\"id\":4503599627370497," TIME "\"node\":\"pi\"," REST, /* 2^52 + 1 */
         "{\"id\":1,\"at\":\"yesterday\",\"node\":\"pi\"," REST,
         "{\"id\":1,\"at\":null,\"node\":\"pi\"," REST,
         "{\"id\":1," TIME "\"node\":\"a/b\"," REST,
@@ -236,16 +240,77 @@ static void reason_and_name_beyond_their_limits_are_bad(void **state)
     }
 }
 
+static void last_id_comes_back_or_nothing(void **state)
+{
+    (void)state;
+    struct buf out = BUF_INIT;
+    uint64_t id;
+    event_id_write(&out, EVENT_ID_MAX);
+    assert_true(out.len <= EVENT_ID_TEXT_MAX);
+    assert_int_equal(event_id_read(out.data, out.len, &id), 0);
+    assert_true(id == EVENT_ID_MAX);
+    for (size_t len = 0; len < out.len; len++) {
+        char *cut = malloc(len + 1);
+        memcpy(cut, out.data, len);
+        assert_int_equal(event_id_read(cut, len, &id), -EBADMSG);
+        free(cut);
+    }
+    for (size_t i = 0; i < out.len; i++) {
+        out.data[i] ^= 1;
+        assert_int_equal(event_id_read(out.data, out.len, &id), -EBADMSG);
+        out.data[i] ^= 1;
+    }
+    buf_reset(&out);
+    event_id_write(&out, EVENT_ID_MAX + 1);
+    assert_int_equal(event_id_read(out.data, out.len, &id), -EBADMSG);
+    buf_reset(&out);
+    event_id_write(&out, 0);
+    assert_int_equal(event_id_read(out.data, out.len, &id), -EBADMSG);
+    buf_reset(&out);
+    event_line_header(&out);
+    write_events(&out, 7, 7);
+    assert_int_equal(event_id_read(out.data, out.len, &id), -EBADMSG);
+    buf_finish(&out);
+}
+
+/* Names and reasons are the nodes' words: half a character, quotes, line separators. */
+static void any_reason_makes_a_good_line(void **state)
+{
+    (void)state;
+    static const char *const reasons[] = {"",
+                                          "cut \xc3",
+                                          "\xe2\x80\xa8 \xe2\x80\xa9",
+                                          "\xff\xfe",
+                                          "\x01\x1f\x7f",
+                                          "\"\\/\n\r\t",
+                                          "\xf0\x9f\x9a"};
+    for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++) {
+        struct buf out = BUF_INIT;
+        struct event_lines lines;
+        struct event event = event_of(1);
+        snprintf(event.reason, sizeof event.reason, "%s", reasons[i]);
+        event_line_header(&out);
+        event_line_write(&out, &event);
+        assert_int_equal(event_lines_read(out.data, out.len, &lines), 0);
+        assert_int_equal(lines.count, 1);
+        assert_int_equal(lines.bad, 0);
+        event_lines_finish(&lines);
+        buf_finish(&out);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(events_come_back_as_they_were),
         cmocka_unit_test(file_cut_at_any_byte_keeps_all_whole_lines),
-        cmocka_unit_test(damage_in_the_middle_costs_what_stood_before_it),
-        cmocka_unit_test(repeated_and_missing_ids_are_damage),
+        cmocka_unit_test(damage_in_the_middle_costs_its_line),
+        cmocka_unit_test(ids_that_do_not_rise_are_damage),
         cmocka_unit_test(other_files_and_versions_are_refused),
         cmocka_unit_test(hostile_events_are_bad_lines),
         cmocka_unit_test(reason_and_name_beyond_their_limits_are_bad),
+        cmocka_unit_test(last_id_comes_back_or_nothing),
+        cmocka_unit_test(any_reason_makes_a_good_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -128,10 +128,26 @@ static void damaged_file_is_set_aside_over_an_older_one(void **state)
     assert_int_equal(state_file_set_aside(place->dir, NAME), 0);
     char *data;
     size_t len;
-    assert_int_equal(state_file_read(place->dir, NAME, 10, &data, &len), -ENOENT);
+    assert_content(place, "2"); /* until it is replaced: there may be good lines in it */
     assert_int_equal(state_file_read(place->dir, NAME STATE_FILE_DAMAGED, 10, &data, &len), 0);
     assert_int_equal(data[0], '2');
     free(data);
+    assert_int_equal(state_file_replace(place->dir, NAME, "3", 1), 0);
+    assert_content(place, "3");
+    assert_int_equal(state_file_read(place->dir, NAME STATE_FILE_DAMAGED, 10, &data, &len), 0);
+    assert_int_equal(data[0], '2');
+    free(data);
+}
+
+/* A folder cannot have a second name. */
+static void folder_in_the_files_place_is_moved_away(void **state)
+{
+    const struct place *place = *state;
+    assert_int_equal(mkdirat(place->dir, NAME, 0700), 0);
+    assert_int_equal(state_file_set_aside(place->dir, NAME), 0);
+    assert_int_equal(state_file_replace(place->dir, NAME, "1", 1), 0);
+    assert_content(place, "1");
+    assert_int_equal(unlinkat(place->dir, NAME STATE_FILE_DAMAGED, AT_REMOVEDIR), 0);
 }
 
 static void folder_is_taken_once(void **state)
@@ -158,6 +174,7 @@ int main(void)
         PLACE(only_small_regular_files_are_read),
         PLACE(symbolic_link_is_replaced_and_not_written_through),
         PLACE(damaged_file_is_set_aside_over_an_older_one),
+        PLACE(folder_in_the_files_place_is_moved_away),
         PLACE(folder_is_taken_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
