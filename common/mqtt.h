@@ -90,6 +90,9 @@ bool mqtt_local_address(const struct mqtt *mqtt, char *buffer, size_t size);
  * messages). */
 int mqtt_publish(struct mqtt *mqtt, const char *topic, const void *payload, size_t len, int qos, bool retain,
                  uint32_t expiry_s);
+/* Has the broker still to answer a publish (QoS 1) on this topic? What it has not answered is lost with the
+ * connection: each one is a session of its own. */
+bool mqtt_is_under_way(const struct mqtt *mqtt, const char *topic);
 /* Subscribes now; must be repeated in each `connected`. 0 or -errno as above. */
 int mqtt_subscribe(struct mqtt *mqtt, const char *filter, int qos);
 /* Replaces the will: takes effect at the next connect. */

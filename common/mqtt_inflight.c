@@ -67,6 +67,16 @@ char *mqtt_inflight_take(struct mqtt_inflight *inflight, uint16_t mid)
     return topic;
 }
 
+bool mqtt_inflight_has(const struct mqtt_inflight *inflight, const char *topic)
+{
+    for (size_t i = 0; inflight->count > 0 && i < inflight->size; i++) {
+        if (inflight->slots[i].topic && strcmp(inflight->slots[i].topic, topic) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void mqtt_inflight_clear(struct mqtt_inflight *inflight)
 {
     for (size_t i = 0; i < inflight->size; i++) {

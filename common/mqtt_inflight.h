@@ -28,6 +28,7 @@ struct mqtt_inflight {
 int mqtt_inflight_add(struct mqtt_inflight *inflight, uint16_t mid, const char *topic, size_t len);
 /* The topic of `mid`, now the caller's to free; NULL if it is not known. */
 char *mqtt_inflight_take(struct mqtt_inflight *inflight, uint16_t mid);
+bool mqtt_inflight_has(const struct mqtt_inflight *inflight, const char *topic);
 /* Forgets all, and frees the memory. */
 void mqtt_inflight_clear(struct mqtt_inflight *inflight);
 

@@ -122,6 +122,11 @@ int mqtt_publish(struct mqtt *mqtt, const char *topic, const void *payload, size
     return sent(mqtt, rc, error);
 }
 
+bool mqtt_is_under_way(const struct mqtt *mqtt, const char *topic)
+{
+    return mqtt_inflight_has(&mqtt->inflight, topic);
+}
+
 int mqtt_subscribe(struct mqtt *mqtt, const char *filter, int qos)
 {
     if (!mqtt_is_up(mqtt)) {

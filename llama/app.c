@@ -1,5 +1,6 @@
 #include "app.h"
 
+#include "announce.h"
 #include "broker.h"
 #include "config.h"
 #include "discovery.h"
@@ -51,6 +52,7 @@ struct app {
     struct poller *poller;
     struct discovery *discovery; /* NULL unless cluster.discovery_method is mdns */
     struct ingest *ingest;
+    struct announce *announce; /* NULL with cluster.publish: false */
     struct search *search;
     struct api *api;
     struct server *server;
@@ -76,6 +78,7 @@ static void changed(void *user)
     struct now now = clock_now();
     journal_write(&app->journal, app->cache, now);
     keeper_changed(app->keeper, now);
+    announce_changed(app->announce);
     if (app->server) {
         server_changed(app->server);
     }
@@ -160,6 +163,7 @@ static void action_health(void *user, struct buf *out)
         .cache = app->cache,
         .keeper = app->keeper,
         .ingest = app->ingest,
+        .announce = app->announce,
         .poller = app->poller,
         .discovery = app->discovery,
         .server = app->server,
@@ -374,6 +378,19 @@ static int start_ingest(struct app *app)
     return app->ingest ? 0 : -EIO;
 }
 
+/* After the events of earlier runs were put back: they were told then. */
+static int start_announce(struct app *app)
+{
+    if (!app->config.publish) {
+        return 0;
+    }
+    app->announce = announce_create(app->cache, ingest_mqtt(app->ingest));
+    if (!app->announce) {
+        log_error("llamad: out of memory");
+    }
+    return app->announce ? 0 : -ENOMEM;
+}
+
 static int start_server(struct app *app)
 {
     char *web_dir = folders_web_dir(); /* NULL: served without the dashboard, which says so */
@@ -471,6 +488,7 @@ static int start(struct app *app)
     e = e ? e : start_poller(app);
     e = e ? e : start_search(app);
     e = e ? e : start_ingest(app);
+    e = e ? e : start_announce(app);
     e = e ? e : start_server(app);
     e = e ? e : start_broker(app);
     if (e != 0) {
@@ -490,6 +508,8 @@ static int start(struct app *app)
 /* Accepts a half-started app. True if nothing was left behind on a worker. */
 static bool finish(struct app *app)
 {
+    announce_destroy(app->announce);
+    app->announce = NULL;
     bool clean = ingest_destroy(app->ingest);
     server_destroy(app->server);
     api_destroy(app->api);

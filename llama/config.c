@@ -177,6 +177,7 @@ int64_t config_retain_ms(const struct conf *conf)
 int config_read(const struct conf *conf, struct app_config *ret_config)
 {
     struct app_config config = {0};
+    config.publish = conf_bool(conf, "cluster.publish");
     config.broker.run = conf_bool(conf, "broker.run");
     config.broker.listen = conf_string(conf, "broker.listen");
     config.broker.port = (uint16_t)conf_int(conf, "broker.port");

@@ -17,6 +17,7 @@ struct app_config {
         const char *base_topic;
         const char *tls_ca, *tls_cert, *tls_key;
     } mqtt; /* with broker.run, host and port are that broker's */
+    bool publish; /* false: a replica, which says nothing itself */
     struct {
         uint32_t timeout_ms, item_limit;
         const char **allow; /* owned array; NULL = the poller's default */

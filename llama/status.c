@@ -86,6 +86,20 @@ static void write_store(const struct keeper *keeper, struct buf *out)
     buf_char(out, '}');
 }
 
+static void write_published(const struct announce *announce, struct buf *out)
+{
+    buf_json_key(out, "published");
+    if (!announce) {
+        buf_str(out, "null");
+        return;
+    }
+    struct announce_stats stats = announce_stats(announce);
+    buf_char(out, '{');
+    member_int(out, "events", stats.events);
+    member_int(out, "left_out", stats.left_out);
+    buf_char(out, '}');
+}
+
 static void write_http(const struct server_stats *stats, struct buf *out)
 {
     buf_json_key(out, "http");
@@ -108,5 +122,6 @@ void status_write_health(const struct status_parts *parts, struct buf *out)
     write_poller(poller_stats(parts->poller), out);
     write_discovery(parts->discovery, out);
     write_store(parts->keeper, out);
+    write_published(parts->announce, out);
     write_http(server_stats(parts->server), out);
 }

@@ -4,6 +4,7 @@
 #ifndef STATUS_H
 #define STATUS_H
 
+#include "announce.h"
 #include "broker.h"
 #include "discovery.h"
 #include "ingest.h"
@@ -15,6 +16,7 @@ struct status_parts { /* borrowed */
     const struct cache *cache;
     const struct keeper *keeper; /* NULL: nothing is kept */
     const struct ingest *ingest;
+    const struct announce *announce; /* NULL: nothing is published */
     const struct poller *poller;
     const struct discovery *discovery; /* NULL if it is off */
     const struct server *server;
@@ -23,7 +25,7 @@ struct status_parts { /* borrowed */
     uint16_t port;
 };
 
-/* Appends "broker", "poller", "discovery", "store", "http" and "mqtt_refused" to an object. */
+/* Appends "broker", "poller", "discovery", "store", "published", "http" and "mqtt_refused" to an object. */
 void status_write_health(const struct status_parts *parts, struct buf *out);
 
 #endif

@@ -391,7 +391,7 @@ int ingest_clear(struct ingest *ingest, const char *node)
     return 0;
 }
 
-const struct mqtt *ingest_mqtt(const struct ingest *ingest)
+struct mqtt *ingest_mqtt(const struct ingest *ingest)
 {
     return ingest->mqtt;
 }

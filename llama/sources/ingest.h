@@ -30,7 +30,8 @@ void ingest_start(struct ingest *ingest);
 int ingest_refresh(struct ingest *ingest, const char *node);
 /* Publishes empty retained payloads on all the node's topics. 0 or -errno. */
 int ingest_clear(struct ingest *ingest, const char *node);
-const struct mqtt *ingest_mqtt(const struct ingest *ingest);
+/* The connection, for whoever else publishes on it. */
+struct mqtt *ingest_mqtt(const struct ingest *ingest);
 void ingest_stop(struct ingest *ingest, uint32_t timeout_ms, void (*done)(void *user), void *user);
 bool ingest_destroy(struct ingest *ingest); /* as mqtt_destroy; accepts NULL */
 
