@@ -16,7 +16,7 @@ struct app_config {
         char *password; /* owned; NULL = none */
         const char *base_topic;
         const char *tls_ca, *tls_cert, *tls_key;
-    } mqtt; /* with broker.run, host and port are that broker's */
+    } mqtt;       /* with broker.run, host and port are that broker's */
     bool publish; /* false: a replica, which says nothing itself */
     struct {
         uint32_t timeout_ms, item_limit;

@@ -13,7 +13,7 @@
 #define LONGEST_MS (60 * 60 * 1000)
 #define TRIES      12 /* in the time of a pause, when the disk does not take it */
 #define MIB        (1024 * 1024)
-#define SLICE      (512 * 1024) /* bytes rendered in one turn of the loop */
+#define SLICE      (128 * 1024) /* bytes rendered in one turn of the loop */
 
 struct node_file {
     struct loop *loop;

@@ -2,7 +2,8 @@
  * node_file: what was last known of polled and edge nodes, in <state_dir>/nodes.jsonl.
  *
  * It is replaced as a whole: soon after the first change, then at most once a minute, for large ones a minute
- * for each MiB (flash wears out), and at the end. Rendered on the loop in slices, written off it.
+ * for each MiB (flash wears out), and at the end; a write that failed is tried again sooner. Rendered on the
+ * loop in slices, written off it.
  */
 #ifndef NODE_FILE_H
 #define NODE_FILE_H

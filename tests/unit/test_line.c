@@ -34,6 +34,27 @@ static void checksum_is_the_one_of_zip(void **state)
     assert_int_equal(line_checksum("", 0), 0);
 }
 
+/* Long texts go another way. */
+static void checksum_of_any_length_is_the_one_by_definition(void **state)
+{
+    (void)state;
+    static const size_t lengths[] = {1, 7, 255, 4095, 4096, 4097, 4103, 4104, 9999};
+    static char text[10000];
+    uint32_t seed = 1;
+    for (size_t i = 0; i < sizeof text; i++) {
+        seed = seed * 1664525 + 1013904223;
+        text[i] = (char)(seed >> 24);
+    }
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        uint32_t crc = UINT32_MAX;
+        for (size_t bit = 0; bit < 8 * lengths[i]; bit++) {
+            uint32_t in = (unsigned char)text[bit / 8] >> bit % 8 & 1;
+            crc = crc >> 1 ^ ((crc ^ in) & 1 ? 0xedb88320 : 0);
+        }
+        assert_int_equal(line_checksum(text, lengths[i]), ~crc);
+    }
+}
+
 static void sealed_line_is_json_with_its_checksum_last(void **state)
 {
     (void)state;
@@ -149,6 +170,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(checksum_is_the_one_of_zip),
+        cmocka_unit_test(checksum_of_any_length_is_the_one_by_definition),
         cmocka_unit_test(sealed_line_is_json_with_its_checksum_last),
         cmocka_unit_test(every_cut_is_torn),
         cmocka_unit_test(every_flipped_bit_is_seen),
