@@ -39,6 +39,12 @@ def lines_of(path):
     return [json.loads(line) for line in path.read_text().split("\n") if line]
 
 
+def start(llamad):
+    """And waits until it hears what is said from now on."""
+    llamad.start()
+    llamad.wait_broker()
+
+
 def make_events(llamad, fake, rounds=1):
     """Lets the agent report its Smollama as gone and back; returns all events."""
     for _ in range(rounds):
@@ -75,7 +81,7 @@ def test_last_values_of_polled_and_edge_nodes_are_back_with_their_age(stack):
     llamad.wait_node("kitchen", "unreachable", "no_answer")
     llamad.stop()
     for how in (llamad.kill, llamad.stop):  # a power cut in between costs nothing
-        llamad.start()
+        start(llamad)
         shown = llamad.nodes()
         assert shown["edge-01"]["status"] == "unknown" and shown["edge-01"]["cause"] == "starting"
         assert shown["edge-01"]["last_seen"] == seen
@@ -88,7 +94,7 @@ def test_last_values_of_polled_and_edge_nodes_are_back_with_their_age(stack):
         assert llamad.get("/api/cluster/readings", node="edge-01")["nodes"]["edge-01"]["age_s"] >= age_s + 0.9
         llamad.wait_node("kitchen", "unreachable", "no_answer")
         how()
-    llamad.start()
+    start(llamad)
     send_edge(stack)
     llamad.wait_node("edge-01", "online", via="edge")
     node.start()
@@ -101,7 +107,7 @@ def test_values_survive_a_kill(stack):
     expected = send_edge(stack)
     wait_saved(llamad, "edge-01")
     llamad.kill()
-    llamad.start()
+    start(llamad)
     assert values(llamad, "edge-01") == expected
     assert llamad.nodes()["edge-01"]["status"] == "unknown"
 
@@ -129,7 +135,7 @@ def test_events_are_back_and_ids_go_on(stack, fake, how):
     assert [e["id"] for e in before] == [2, 1]
     wait_events_saved(llamad, 2)
     getattr(llamad, how)()
-    llamad.start()
+    start(llamad)
     assert llamad.events(limit=1000) == before
     fake.heartbeat()
     llamad.wait_node("pi", "online")
@@ -150,13 +156,13 @@ def test_node_that_is_still_gone_is_no_news_and_its_return_is(stack):
     llamad.wait_node("kitchen", "unreachable", "no_answer")
     before = llamad.events(limit=1000)
     llamad.stop()
-    llamad.start()
+    start(llamad)
     llamad.wait_node("kitchen", "unreachable", "no_answer")
     hold(lambda: llamad.events(limit=1000) == before, 1.5, "no further event")
     assert llamad.nodes()["kitchen"]["since"] == before[0]["at"]
     llamad.stop()
     node.start()
-    llamad.start()
+    start(llamad)
     llamad.wait_node("kitchen", "online")
     newest = llamad.events(limit=1)[0]
     assert (newest["id"], newest["from"], newest["to"]) == (before[0]["id"] + 1, "unreachable", "online")
@@ -174,7 +180,7 @@ def test_kill_in_the_middle_of_events_leaves_no_gap(stack):
         llamad.kill()
         for node in nodes:
             node.behave("*", "ok")
-        llamad.start()
+        start(llamad)
         ids = [e["id"] for e in llamad.events(limit=1000)]
         assert ids == list(range(len(ids), 0, -1))
     assert "damaged" not in llamad.log
@@ -208,7 +214,7 @@ def test_damaged_events_do_not_stop_llamad(stack, fake, damage):
     damaged = DAMAGES[damage](path.read_bytes())
     path.write_bytes(damaged)
     mark = llamad.log_mark()
-    llamad.start()
+    start(llamad)
     log = llamad.log_since(mark)
     ids = [e["id"] for e in llamad.events(limit=1000)]
     if damage in ("torn", "zeros"):
@@ -245,7 +251,7 @@ def test_no_number_is_given_twice_whatever_becomes_of_the_files(stack, fake):
         llamad.stop()
         assert lines_of(last)[1]["id"] == llamad_last
         change()
-        llamad.start()
+        start(llamad)
         fake.heartbeat()
         llamad.wait_node("pi", "online")
         make_events(llamad, fake)
@@ -260,7 +266,7 @@ def test_no_number_is_given_twice_whatever_becomes_of_the_files(stack, fake):
     llamad.stop()
     path.unlink()
     last.unlink()
-    llamad.start()
+    start(llamad)
     fake.heartbeat()
     llamad.wait_node("pi", "online")
     assert [e["id"] for e in make_events(llamad, fake)] == [2, 1]
@@ -278,7 +284,7 @@ def test_damaged_values_do_not_stop_llamad(stack, damage):
     if damage == "bit flip":
         path.write_bytes(text.replace(b'"type":"edge"', b'"type":"edgy"'))
     mark = llamad.log_mark()
-    llamad.start()
+    start(llamad)
     assert "is damaged" in llamad.log_since(mark) and str(path) in llamad.log_since(mark)
     assert (llamad.state_dir / (NODES + ".damaged")).exists()
     assert ("edge-01" in llamad.nodes()) == (damage in ("torn", "zeros"))
@@ -309,7 +315,7 @@ def test_forgotten_node_is_not_found_by_the_next_start(stack):
     assert llamad.http.request("DELETE", "/api/cluster/nodes/edge-01?confirm=edge-01").status == 204
     wait_until(lambda: '"node":"edge-01"' not in (llamad.state_dir / NODES).read_text(), 3, "gone from the file")
     llamad.kill()
-    llamad.start()
+    start(llamad)
     assert "edge-01" not in llamad.nodes()
 
 
@@ -385,7 +391,7 @@ def test_full_disk_costs_only_what_would_have_been_kept(stack, fake, small_disk)
     wait_until(lambda: llamad.health()["store"]["ok"], 10, "and said so")
     before = llamad.events(limit=1000)
     llamad.kill()
-    llamad.start()
+    start(llamad)
     assert llamad.events(limit=1000) == before
 
 
@@ -422,5 +428,5 @@ def test_events_file_stays_bounded(stack):
     assert ids == list(range(ids[0], ids[-1] + 1)) and len(ids) >= 1000
     before = llamad.events(limit=1000)
     llamad.kill()
-    llamad.start()
+    start(llamad)
     assert llamad.events(limit=1000) == before
