@@ -22,6 +22,19 @@ export class Cluster {
     for (let i = 1; i <= extra; i++) this.extra(`pi-${i}`, now);
   }
 
+  /** An hour of a reading that looks like one: `name` is `node/full_id`. */
+  history(name, now = Date.now()) {
+    const cut = name.indexOf('/');
+    const [node, source] = [name.slice(0, cut), name.slice(cut + 1)];
+    const reading = this.readings.get(node)?.get(source);
+    if (reading === undefined) return { node, source, unit: null, points: null };
+    if (typeof reading.value !== 'number') return { node, source, unit: reading.unit, points: [] };
+    const seed = [...name].reduce((sum, char) => (sum * 31 + char.charCodeAt(0)) % 997, 7);
+    const wave = (i) => reading.value + Math.sin(i / (5 + (seed % 9))) * (1 + (seed % 5)) * (i > 118 ? 0 : 1);
+    const points = Array.from({ length: 120 }, (_, i) => [now - (119 - i) * 30_000, i === 40 ? null : wave(i)]);
+    return { node, source, unit: reading.unit, points };
+  }
+
   load(fixtures, now) {
     const read = (node, kind) => {
       try {

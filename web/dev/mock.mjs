@@ -128,6 +128,8 @@ function api(cluster, url) {
       return { memories: cluster.newest('memories', node, limit) };
     case '/api/cluster/stats':
       return cluster.stats();
+    case '/api/cluster/history':
+      return { minutes: 60, series: url.searchParams.getAll('series').map((name) => cluster.history(name)) };
     case '/api/cluster/events':
       return { events: cluster.events.slice(0, limit) };
     default:

@@ -4,7 +4,7 @@
 import { isFrame } from './wire';
 import type { ClusterNode, Frame, Memory, Observation, Polled } from './wire';
 import { follows } from './state';
-import type { Action } from './state';
+import type { Action, Seen } from './state';
 
 export interface Socket {
   onopen: (() => void) | null;
@@ -40,6 +40,8 @@ export type Polling =
 export type Connection =
   | { phase: 'connecting' }
   | { phase: 'live' }
+  /** Nobody looks: only the counts of nodes by state are asked for, now and then. */
+  | { phase: 'paused'; counts: Readonly<Record<string, number>> | null }
   /** `retryAt` null: an attempt is under way. */
   | { phase: 'lost'; since: number; why: string; retryAt: number | null; polling: Polling };
 
@@ -67,6 +69,9 @@ export const TIMES = {
   backoffMaxMs: 30_000,
   /** A connection that held this long starts the back-off anew. */
   steadyMs: 10_000,
+  /** So long after the page was hidden the feed pauses, and asks for no more than the counts. */
+  pauseMs: 30_000,
+  countsMs: 20_000,
 } as const;
 
 const LIMIT = 200;
@@ -77,16 +82,18 @@ export function backoff(attempt: number, random: number): number {
   return full / 2 + (full / 2) * random;
 }
 
+type Timer = 'connect' | 'retry' | 'silence' | 'poll' | 'pause';
+
 export class Feed {
   private socket: Socket | null = null;
-  private seen: { instance: string; revision: number } | null = null;
+  private seen: Seen | null = null;
   private state: Connection = { phase: 'connecting' };
   private attempt = 0;
   private liveSince = 0;
   private lastFrame = 0;
   private stopped = true;
   private polls: AbortController | null = null;
-  private readonly timers = new Map<'connect' | 'retry' | 'silence' | 'poll', unknown>();
+  private readonly timers = new Map<Timer, unknown>();
 
   constructor(
     private readonly ports: Ports,
@@ -107,6 +114,45 @@ export class Feed {
     for (const name of [...this.timers.keys()]) this.clear(name);
   }
 
+  /**
+   * The page was hidden, or shown again. A hidden one stays live for a moment (people switch back and forth),
+   * then it costs llamad and this computer next to nothing.
+   */
+  visible(shown: boolean): void {
+    if (this.stopped) return;
+    if (!shown) return this.timer('pause', TIMES.pauseMs, () => this.pause());
+    this.clear('pause');
+    if (this.state.phase === 'paused') this.start();
+    else this.checkNow();
+  }
+
+  private pause(): void {
+    this.closeSocket();
+    this.stopPolling();
+    for (const name of [...this.timers.keys()]) this.clear(name);
+    this.say({ phase: 'paused', counts: null });
+    void this.count();
+  }
+
+  private async count(): Promise<void> {
+    const abort = new AbortController();
+    this.polls = abort;
+    const timeout = this.ports.after(TIMES.requestMs, () => abort.abort());
+    let counts: Record<string, number> | null = null;
+    try {
+      const health = (await this.ports.get('../health', abort.signal)) as { nodes?: Record<string, number> };
+      counts = health.nodes ?? null;
+    } catch {
+      // Nobody knows, and the page does not say otherwise.
+    } finally {
+      this.ports.cancel(timeout);
+    }
+    if (this.polls !== abort || this.state.phase !== 'paused') return;
+    this.polls = null;
+    this.say({ phase: 'paused', counts });
+    this.timer('pause', TIMES.countsMs, () => void this.count());
+  }
+
   /** The reader does not want to wait for the back-off, or the network came back. */
   retryNow(): void {
     if (this.stopped || this.state.phase !== 'lost' || this.state.retryAt === null) return;
@@ -117,7 +163,7 @@ export class Feed {
    * The page was looked at again after a while: a socket that died meanwhile should not look alive, and a
    * back-off that a hidden page stretched should not be waited for.
    */
-  checkNow(): void {
+  private checkNow(): void {
     this.retryNow();
     if (this.state.phase === 'live' && this.ports.now() - this.lastFrame > TIMES.graceMs) void this.check();
   }
@@ -144,7 +190,7 @@ export class Feed {
     }
   }
 
-  private timer(name: 'connect' | 'retry' | 'silence' | 'poll', ms: number, run: () => void): void {
+  private timer(name: Timer, ms: number, run: () => void): void {
     this.clear(name);
     this.timers.set(
       name,
@@ -155,7 +201,7 @@ export class Feed {
     );
   }
 
-  private clear(name: 'connect' | 'retry' | 'silence' | 'poll'): void {
+  private clear(name: Timer): void {
     if (this.timers.has(name)) this.ports.cancel(this.timers.get(name));
     this.timers.delete(name);
   }
@@ -168,6 +214,7 @@ export class Feed {
   private open(): void {
     this.clear('retry');
     this.closeSocket();
+    if (this.state.phase === 'paused') this.stopPolling();
     this.seen = null;
     if (this.state.phase === 'lost') this.say({ ...this.state, retryAt: null });
     else this.say({ phase: 'connecting' });
@@ -205,14 +252,14 @@ export class Feed {
 
   private accept(frame: Frame): void {
     const now = this.ports.now();
-    this.seen = { instance: frame.instance, revision: frame.revision };
+    this.seen = { instance: frame.instance, revision: frame.revision, more: frame.more === true };
     this.lastFrame = now;
-    this.clear('connect');
+    if (frame.more !== true) this.clear('connect');
     this.timer('silence', TIMES.silentMs, () => void this.check());
     if (this.state.phase === 'live' && now - this.liveSince > TIMES.steadyMs) this.attempt = 0;
     this.stopPolling();
     this.sink.dispatch({ type: 'frame', frame, receivedMs: now });
-    if (this.state.phase !== 'live') {
+    if (this.state.phase !== 'live' && frame.more !== true) {
       this.liveSince = now;
       this.say({ phase: 'live' });
       const node = this.sink.chosen();

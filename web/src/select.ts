@@ -1,24 +1,12 @@
 // What the views show of the model: filtered, sorted rows. Pure.
-import { asText, parseTime, related, shown } from './format';
-import type { Shown } from './format';
-import { ExactNumber } from './json';
+import { asText, parseTime, related } from './format';
 import { compareTimes, itemKey } from './state';
 import type { Model } from './state';
-import type { Sort } from './route';
 import type { ClusterEvent, ClusterNode, Memory, NodeStatus, Observation, Reading } from './wire';
 
 export interface Filter {
   node: string | null;
   query: string;
-}
-
-export interface ReadingRow {
-  key: string;
-  reading: Reading;
-  node: ClusterNode | undefined;
-  shown: Shown;
-  /** When the node last said so: an unchanged reading is as old as the node's last snapshot. */
-  at: string | null;
 }
 
 export interface ItemRow<T> {
@@ -45,12 +33,14 @@ export function isBroken(status: NodeStatus): boolean {
 
 const BY_NEED: readonly NodeStatus[] = ['unreachable', 'degraded', 'stale', 'unknown', 'online'];
 
-/** Broken nodes first, worst first. */
+/** Broken nodes first, worst first; within a state by name. */
 export function nodesByNeed(model: Model, node: string | null): ClusterNode[] {
-  const list = [...model.nodes.values()].filter((one) => node === null || one.name === node);
-  return list.sort(
-    (a, b) => BY_NEED.indexOf(a.status) - BY_NEED.indexOf(b.status) || compareNames(a.name, b.name),
-  );
+  const buckets = new Map<NodeStatus, ClusterNode[]>(BY_NEED.map((status) => [status, []]));
+  for (const name of node === null ? nodeNames(model) : [node]) {
+    const one = model.nodes.get(name);
+    if (one !== undefined) (buckets.get(one.status) ?? buckets.get('unknown'))!.push(one);
+  }
+  return [...buckets.values()].flat();
 }
 
 let lastNames: readonly string[] = [];
@@ -62,15 +52,20 @@ export function nodeNames(model: Model): readonly string[] {
   return lastNames;
 }
 
-function matcher(query: string): (texts: readonly string[]) => boolean {
-  const words = query
+/** The words of a search, in lower case. */
+export function words(query: string): string[] {
+  return query
     .toLowerCase()
     .split(/\s+/)
     .filter((word) => word !== '');
+}
+
+/** Are all words in the texts, whatever the case? */
+export function matcher(wanted: readonly string[]): (texts: readonly string[]) => boolean {
   return (texts) => {
-    if (words.length === 0) return true;
+    if (wanted.length === 0) return true;
     const all = texts.join('\n').toLowerCase();
-    return words.every((word) => all.includes(word));
+    return wanted.every((word) => all.includes(word));
   };
 }
 
@@ -99,99 +94,13 @@ export function byOurClock(at: string | null, node: ClusterNode | undefined): st
 
 const SKEW_S = 5;
 
-export function readingRows(model: Model, filter: Filter, sort: Sort | null): ReadingRow[] {
-  const rows: ReadingRow[] = [];
-  const matches = matcher(filter.query);
-  const searched = filter.query !== '';
-  const names = filter.node === null ? namesWithReadings(model) : [filter.node];
-  for (const name of names) {
-    const node = model.nodes.get(name);
-    const confirmed = confirmedAt(node);
-    for (const reading of inOrder(model.readings.get(name))) {
-      const row = readingRow(reading, node, confirmed ?? reading.at);
-      if (!searched || matches(textsOf(row))) rows.push(row);
-    }
-  }
-  return sort === null ? rows : rows.sort(readingOrder(sort));
-}
-
-function textsOf({ reading, shown }: ReadingRow): string[] {
-  return [reading.node, reading.full_id, label(reading), shown.text, shown.unit];
-}
-
-/** How the value is written is worked out for those rows only of which somebody asks. */
-function readingRow(reading: Reading, node: ClusterNode | undefined, at: string | null): ReadingRow {
-  let view: Shown | undefined;
-  return {
-    key: `${reading.node}\u0000${reading.full_id}`,
-    reading,
-    node,
-    get shown() {
-      return (view ??= shown(reading.value, reading.unit));
-    },
-    at,
-  };
-}
-
-function namesWithReadings(model: Model): readonly string[] {
-  const strangers = [...model.readings.keys()].filter((name) => !model.nodes.has(name));
-  if (strangers.length === 0) return nodeNames(model);
-  return [...nodeNames(model), ...strangers].sort(compareNames);
-}
-
-const orders = new WeakMap<ReadonlyMap<string, Reading>, readonly Reading[]>();
-
-/** By full_id; sorted once for each change of the node. */
-function inOrder(own: ReadonlyMap<string, Reading> | undefined): readonly Reading[] {
-  if (own === undefined) return [];
-  let list = orders.get(own);
-  if (list === undefined) {
-    list = [...own.values()].sort((a, b) => compareNames(a.full_id, b.full_id));
-    orders.set(own, list);
-  }
-  return list;
-}
-
-function byNodeAndSource(a: ReadingRow, b: ReadingRow): number {
-  return compareNames(a.reading.node, b.reading.node) || compareNames(a.reading.full_id, b.reading.full_id);
-}
-
-function readingOrder(sort: Sort): (a: ReadingRow, b: ReadingRow) => number {
-  const orders: Record<string, (a: ReadingRow, b: ReadingRow) => number> = {
-    node: byNodeAndSource,
-    source: (a, b) => compareNames(a.reading.full_id, b.reading.full_id),
-    value: (a, b) => compareValues(a.reading.value, b.reading.value),
-    // Ascending age is the newest first.
-    age: (a, b) => compareTimes(b.at, a.at),
-  };
-  const order = orders[sort.key] ?? byNodeAndSource;
-  const direction = sort.descending ? -1 : 1;
-  return (a, b) => direction * order(a, b) || byNodeAndSource(a, b);
-}
-
-const KINDS = ['number', 'boolean', 'string', 'object', 'none'] as const;
-
-function kindOf(value: unknown): number {
-  if (value === null || value === undefined) return KINDS.indexOf('none');
-  if (value instanceof ExactNumber) return KINDS.indexOf('number');
-  return KINDS.indexOf(typeof value as (typeof KINDS)[number]);
-}
-
-/** Numbers, then booleans, texts, JSON, and no value last. */
-export function compareValues(a: unknown, b: unknown): number {
-  const kind = kindOf(a) - kindOf(b);
-  if (kind !== 0) return kind;
-  if (kindOf(a) <= 1) return Number(a) - Number(b);
-  return compareNames(asText(a), asText(b));
-}
-
 function items<T extends { node: string; id: unknown }>(
   model: Model,
   all: Iterable<T>,
   filter: Filter,
   texts: (item: T) => string[],
 ): ItemRow<T>[] {
-  const matches = matcher(filter.query);
+  const matches = matcher(words(filter.query));
   const rows: ItemRow<T>[] = [];
   for (const item of all) {
     if (filter.node !== null && item.node !== filter.node) continue;
@@ -226,7 +135,7 @@ export function memoryRows(model: Model, filter: Filter): ItemRow<Memory>[] {
 
 /** An event without a node is about the cluster, and stands in every node's list. */
 export function eventRows(model: Model, filter: Filter): ClusterEvent[] {
-  const matches = matcher(filter.query);
+  const matches = matcher(words(filter.query));
   return model.events.filter(
     (event) =>
       (filter.node === null || event.node === null || event.node === filter.node) &&

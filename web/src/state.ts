@@ -1,4 +1,4 @@
-// The page's picture of the cluster, and the pure function that moves it on: `reduce(model, action)`. No
+// The page's picture of the cluster, and the pure function that moves it on: `reduce(model, actions)`. No
 // clock, no network. What did not change keeps its identity, so that views can compare by reference.
 import { idKey } from './json';
 import type {
@@ -17,6 +17,12 @@ import type {
 export interface Model {
   /** False until the first snapshot or the first round of polling. */
   readonly loaded: boolean;
+  /** True while further parts of a snapshot are to come. */
+  readonly partial: boolean;
+  /** How many snapshots there have been. */
+  readonly snapshots: number;
+  /** Counts up whenever a reading comes or goes: then lists have other rows, not only other values. */
+  readonly shape: number;
   /** llamad's clock when the newest data was made, and ours when it came, in ms since 1970; 0 before that. */
   readonly serverMs: number;
   readonly receivedMs: number;
@@ -46,7 +52,9 @@ export type Action =
   | { type: 'frame'; frame: Frame; receivedMs: number }
   | { type: 'polled'; answers: Polled; receivedMs: number }
   /** More items of one node, asked for over HTTP; they join what is there. */
-  | { type: 'items'; observations: Observation[]; memories: Memory[] };
+  | { type: 'items'; observations: Observation[]; memories: Memory[] }
+  /** Older events, asked for over HTTP. */
+  | { type: 'events'; events: ClusterEvent[] };
 
 /** A page left open for weeks must not grow: beyond these the oldest go. */
 export const MAX_ITEMS = 5000;
@@ -54,6 +62,9 @@ export const MAX_EVENTS = 500;
 
 export const emptyModel: Model = {
   loaded: false,
+  partial: false,
+  snapshots: 0,
+  shape: 0,
   serverMs: 0,
   receivedMs: 0,
   brokerDownSince: null,
@@ -72,19 +83,38 @@ export function itemKey(item: { node: string; id: unknown }): string {
 
 /**
  * A delta can only be laid on the snapshot of the same llamad, and only if it is newer than what was seen
- * last.
+ * last; a part only on the beginning of its own snapshot.
  */
-export function follows(seen: { instance: string; revision: number } | null, frame: Frame): boolean {
+export function follows(seen: Seen | null, frame: Frame): boolean {
   if (frame.type === 'snapshot') return true;
-  return seen !== null && seen.instance === frame.instance && frame.revision > seen.revision;
+  if (seen === null || seen.instance !== frame.instance) return false;
+  return frame.type === 'part'
+    ? seen.more && frame.revision === seen.revision
+    : !seen.more && frame.revision > seen.revision;
 }
 
-export function reduce(model: Model, action: Action): Model {
+/** What of the last frame decides which one may be next. */
+export interface Seen {
+  instance: string;
+  revision: number;
+  more: boolean;
+}
+
+/** The maps that this batch has made itself: they may be written to, all others are somebody's picture. */
+type Fresh = WeakSet<object>;
+
+/** Takes all actions in order. What many frames change is copied once. */
+export function reduce(model: Model, ...actions: readonly Action[]): Model {
+  const fresh: Fresh = new WeakSet();
+  return actions.reduce((before, action) => step(before, action, fresh), model);
+}
+
+function step(model: Model, action: Action, fresh: Fresh): Model {
   switch (action.type) {
     case 'frame':
       return action.frame.type === 'snapshot'
-        ? snapshot(action.frame, action.receivedMs)
-        : delta(model, action.frame, action.receivedMs);
+        ? snapshot(model, action.frame, action.receivedMs)
+        : delta(model, action.frame, action.receivedMs, fresh);
     case 'polled':
       return polled(model, action.answers, action.receivedMs);
     case 'items':
@@ -93,16 +123,28 @@ export function reduce(model: Model, action: Action): Model {
         observations: addItems(model, model.observations, action.observations),
         memories: addItems(model, model.memories, action.memories),
       };
+    case 'events':
+      return { ...model, events: mergeEvents(model.events, action.events) };
   }
+}
+
+function writable<K, V>(map: ReadonlyMap<K, V>, fresh: Fresh): Map<K, V> {
+  if (fresh.has(map)) return map as Map<K, V>;
+  const copy = new Map(map);
+  fresh.add(copy);
+  return copy;
 }
 
 function ownClock(incidents: Incident[] | undefined): Incident | null {
   return incidents?.find((incident) => incident.cause === 'own_clock') ?? null;
 }
 
-function snapshot(frame: Frame, receivedMs: number): Model {
+function snapshot(model: Model, frame: Frame, receivedMs: number): Model {
   return {
     loaded: true,
+    partial: frame.more === true,
+    snapshots: model.snapshots + 1,
+    shape: model.shape + 1,
     serverMs: Date.parse(frame.timestamp),
     receivedMs,
     brokerDownSince: frame.broker_down_since ?? null,
@@ -112,13 +154,16 @@ function snapshot(frame: Frame, receivedMs: number): Model {
     observations: mergeItems(new Map(), frame.observations ?? []),
     memories: mergeItems(new Map(), frame.memories ?? []),
     events: mergeEvents([], frame.events ?? []),
-    stats: mergeStats(emptyModel.stats, frame.stats, []),
+    stats: mergeStats(emptyModel.stats, frame.stats, [], new WeakSet()),
   };
 }
 
 function polled(model: Model, answers: Polled, receivedMs: number): Model {
   return {
     loaded: true,
+    partial: false,
+    snapshots: model.snapshots,
+    shape: model.shape + 1,
     serverMs: Date.parse(answers.nodes.timestamp),
     receivedMs,
     brokerDownSince: answers.health.broker_down_since ?? null,
@@ -128,25 +173,31 @@ function polled(model: Model, answers: Polled, receivedMs: number): Model {
     observations: mergeItems(new Map(), answers.observations.observations),
     memories: mergeItems(new Map(), answers.memories.memories),
     events: mergeEvents(model.events, answers.events.events),
-    stats: mergeStats(emptyModel.stats, answers.stats, []),
+    stats: mergeStats(emptyModel.stats, answers.stats, [], new WeakSet()),
   };
 }
 
-function delta(model: Model, frame: Frame, receivedMs: number): Model {
+/** A delta, or a further part of a snapshot, which brings only nodes and readings. */
+function delta(model: Model, frame: Frame, receivedMs: number, fresh: Fresh): Model {
   const removed = frame.removed ?? {};
   const gone = removed.nodes ?? [];
-  return {
-    loaded: true,
+  const next: Model = {
+    ...model,
+    partial: frame.more === true,
     serverMs: Date.parse(frame.timestamp),
     receivedMs,
+    nodes: mergeNodes(model.nodes, frame.nodes ?? [], gone, fresh),
+    observations: mergeItems(model.observations, frame.observations ?? [], removed.observations, gone, fresh),
+    memories: mergeItems(model.memories, frame.memories ?? [], removed.memories, gone, fresh),
+    events: frame.events ? mergeEvents(model.events, frame.events) : model.events,
+    stats: mergeStats(model.stats, frame.stats, gone, fresh),
+    ...mergeReadings(model, frame.readings ?? [], removed, fresh),
+  };
+  if (frame.type === 'part') return next;
+  return {
+    ...next,
     brokerDownSince: frame.broker_down_since ?? null,
     ownClock: ownClock(frame.incidents),
-    nodes: mergeNodes(model.nodes, frame.nodes ?? [], gone),
-    readings: mergeReadings(model.readings, frame.readings ?? [], removed),
-    observations: mergeItems(model.observations, frame.observations ?? [], removed.observations, gone),
-    memories: mergeItems(model.memories, frame.memories ?? [], removed.memories, gone),
-    events: frame.events ? mergeEvents(model.events, frame.events) : model.events,
-    stats: mergeStats(model.stats, frame.stats, gone),
   };
 }
 
@@ -170,37 +221,43 @@ function mergeNodes(
   old: Model['nodes'],
   changed: readonly ClusterNode[],
   gone: readonly string[],
+  fresh: Fresh,
 ): Model['nodes'] {
   if (changed.length === 0 && gone.length === 0) return old;
-  const nodes = new Map(old);
+  const nodes = writable(old, fresh);
   for (const name of gone) nodes.delete(name);
   for (const node of changed) nodes.set(node.name, node);
   return nodes;
 }
 
 function mergeReadings(
-  old: Model['readings'],
+  model: Model,
   changed: readonly Reading[],
   removed: Removed,
-): Model['readings'] {
+  fresh: Fresh,
+): Pick<Model, 'readings' | 'shape'> {
+  const { readings: old } = model;
   const singles = removed.readings ?? [];
   const gone = removed.nodes ?? [];
-  if (changed.length === 0 && singles.length === 0 && gone.length === 0) return old;
-  const all = new Map(old);
-  const copied = new Map<string, Map<string, Reading>>();
+  let { shape } = model;
+  if (changed.length === 0 && singles.length === 0 && gone.length === 0) return { readings: old, shape };
+  const all = writable(old, fresh);
   const own = (node: string): Map<string, Reading> => {
-    let map = copied.get(node);
-    if (map === undefined) {
-      map = new Map(all.get(node));
-      copied.set(node, map);
-      all.set(node, map);
-    }
+    const before = all.get(node) ?? new Map<string, Reading>();
+    const map = writable(before, fresh);
+    if (map !== before) all.set(node, map);
     return map;
   };
-  for (const node of gone) all.delete(node);
-  for (const [node, fullId] of singles) if (all.get(node)?.has(fullId)) own(node).delete(fullId);
-  for (const reading of changed) own(reading.node).set(reading.full_id, reading);
-  return all;
+  for (const node of gone) if (all.delete(node)) shape++;
+  for (const [node, fullId] of singles) {
+    if (all.get(node)?.has(fullId) && own(node).delete(fullId)) shape++;
+  }
+  for (const reading of changed) {
+    const map = own(reading.node);
+    if (!map.has(reading.full_id)) shape++;
+    map.set(reading.full_id, reading);
+  }
+  return { readings: all, shape };
 }
 
 function mergeItems<T extends { node: string; id: unknown; at: string | null }>(
@@ -208,9 +265,10 @@ function mergeItems<T extends { node: string; id: unknown; at: string | null }>(
   changed: readonly T[],
   removed: readonly [string, unknown][] = [],
   gone: readonly string[] = [],
+  fresh: Fresh = new WeakSet(),
 ): ReadonlyMap<string, T> {
   if (changed.length === 0 && removed.length === 0 && gone.length === 0) return old;
-  const items = new Map(old);
+  const items = writable(old, fresh);
   if (gone.length > 0) {
     const names = new Set(gone);
     for (const [key, item] of items) if (names.has(item.node)) items.delete(key);
@@ -261,11 +319,17 @@ function mergeStats(
   old: ClusterStats,
   change: Partial<Stats> | undefined,
   gone: readonly string[],
+  fresh: Fresh,
 ): ClusterStats {
   if (change === undefined && gone.length === 0) return old;
-  const byNodeStats = new Map(old.by_node);
-  for (const name of gone) byNodeStats.delete(name);
-  for (const [name, own] of Object.entries(change?.by_node ?? {})) byNodeStats.set(name, own);
+  const said = Object.entries(change?.by_node ?? {});
+  let byNodeStats = old.by_node;
+  if (said.length + gone.length > 0) {
+    const own = writable(old.by_node, fresh);
+    for (const name of gone) own.delete(name);
+    for (const [name, stats] of said) own.set(name, stats);
+    byNodeStats = own;
+  }
   return {
     nodes: change?.nodes ?? old.nodes,
     totals: change?.totals ?? old.totals,

@@ -4,15 +4,19 @@ import { computed, signal } from '@preact/signals';
 import { Feed } from './feed';
 import type { Connection } from './feed';
 import { browserPorts } from './ports';
+import { recall, remember } from './prefs';
 import { nodeNames } from './select';
+import { SeriesStore } from './series';
 import { emptyModel, reduce } from './state';
-import type { Model } from './state';
+import type { Action, Model } from './state';
 import * as route from './route';
-import type { Route, Sort, View } from './route';
+import type { FilterKey, Route, Sort, View } from './route';
 
 /** Values faster than the eye are not painted: at most one update per frame, and ten a second. */
 const PAINT_MS = 100;
 const PAINT_MAX_MS = 2000;
+/** So many frames wait for the next paint; more are taken at once, so that they don't pile up. */
+const WAITING_MAX = 256;
 
 export const model = signal<Model>(emptyModel);
 export const connection = signal<Connection>({ phase: 'connecting' });
@@ -26,21 +30,38 @@ export const serverNow = computed(() => {
   return serverMs === 0 ? tick.value : serverMs + Math.max(0, tick.value - receivedMs);
 });
 
+/** True on a screen so narrow that tables become lists; the same width as in the styles. */
+const narrowScreen = matchMedia('(max-width: 620px)');
+export const narrow = signal(narrowScreen.matches);
+
 /** The names of all nodes in order; the same list until a node comes or goes. */
 export const names = computed(() => nodeNames(model.value));
 
-/** True while what is shown is not current: connection lost, and polling has not answered lately either. */
+/** True while what is shown is not current: no live connection, and polling has not answered lately either. */
 export const outdated = computed(() => {
   const state = connection.value;
-  if (state.phase !== 'lost' || !model.value.loaded) return false;
-  return state.polling.state !== 'ok';
+  if (state.phase === 'live' || !model.value.loaded) return false;
+  return state.phase !== 'lost' || state.polling.state !== 'ok';
 });
 
-// Frames are reduced as they come and painted together: in a hidden tab no frame is painted, and it stays
-// cheap.
+// Frames wait and are taken and painted together. In a hidden tab nothing is painted, and the feed pauses soon.
 let newest: Model = emptyModel;
+let waiting: Action[] = [];
 let nextPaintAt = 0;
 let painting = false;
+
+function take(): Model {
+  if (waiting.length > 0) newest = reduce(newest, ...waiting);
+  waiting = [];
+  return newest;
+}
+
+function show(next: Model): void {
+  // Another snapshot: what lies between is known to llamad only.
+  if (model.peek().loaded && next.snapshots !== model.peek().snapshots) seriesStore.renew();
+  seriesStore.follow(next, next.serverMs);
+  model.value = next;
+}
 
 function paint(): void {
   const now = performance.now();
@@ -50,7 +71,10 @@ function paint(): void {
   }
   painting = false;
   nextPaintAt = now + PAINT_MS;
-  model.value = newest;
+  const next = take();
+  // After a reconnect the old picture stands until the new one is whole; the first one is shown as it comes.
+  if (next.partial && !model.peek().partial && model.peek().loaded) return;
+  show(next);
   // The views render before the next task: a thousand nodes on a phone take at most a third of its time.
   setTimeout(() => {
     const took = performance.now() - now;
@@ -58,36 +82,68 @@ function paint(): void {
   }, 0);
 }
 
-export const feed = new Feed(browserPorts(), {
-  dispatch(action) {
-    newest = reduce(newest, action);
-    if (painting) return;
-    painting = true;
-    requestAnimationFrame(paint);
-  },
+function dispatch(action: Action): void {
+  waiting.push(action);
+  if (waiting.length >= WAITING_MAX) take();
+  if (painting) return;
+  painting = true;
+  requestAnimationFrame(paint);
+}
+
+export const ports = browserPorts();
+
+export const feed = new Feed(ports, {
+  dispatch,
   connection(state) {
     connection.value = state;
   },
-  nodes: () => newest.nodes,
+  nodes: () => take().nodes,
   chosen: () => here.peek().node,
 });
 
+/** Moves when answers brought histories; what the feed brings is painted with its values anyway. */
+export const seriesRevision = signal(0);
+export const seriesStore = new SeriesStore(ports, () => seriesRevision.value++);
+
+/** Items and events that a view asked for over HTTP join the model. */
+export { dispatch };
+
 // ---- route ------------------------------------------------------------------------------------------------
+
+/** Where each entry of the history was scrolled to; a step back finds its place again. */
+const places = new Map<number, number>();
+let entry = 0;
+
+function enter(id: number | undefined): void {
+  places.set(entry, scrollY);
+  entry = id ?? Math.max(0, ...places.keys()) + 1;
+  if (id === undefined) history.replaceState({ entry }, '');
+}
 
 function go(next: Route, replace: boolean): void {
   const address = route.format(next);
-  if (address !== location.hash) history[replace ? 'replaceState' : 'pushState'](null, '', address);
+  if (address !== location.hash) {
+    if (replace) history.replaceState({ entry }, '', address);
+    else {
+      history.pushState(null, '', address);
+      enter(undefined);
+    }
+  }
   arrive(next);
 }
 
 function arrive(next: Route): void {
-  const before = here.peek().node;
+  const before = here.peek();
   here.value = next;
-  if (next.node !== null && next.node !== before) void feed.fill(next.node);
+  if (next.node !== null && next.node !== before.node) void feed.fill(next.node);
+  const elsewhere = next.view !== before.view || (next.view === 'node' && next.node !== before.node);
+  if (elsewhere) scrollTo(0, 0);
 }
 
 export function chooseNode(node: string | null): void {
-  go({ ...here.peek(), node }, false);
+  const now = here.peek();
+  const view = now.view === 'node' && node === null ? 'overview' : now.view;
+  go({ ...now, view, node }, false);
 }
 
 /** Every letter would be a step back otherwise: typing replaces. */
@@ -97,21 +153,56 @@ export function search(query: string): void {
 
 export function sortBy(sort: Sort | null): void {
   go({ ...here.peek(), sort }, true);
+  keepChoices();
 }
 
+/** '' lifts the filter. Back goes to the choice before. */
+export function filterBy(key: FilterKey, value: string): void {
+  const { [key]: _, ...others } = here.peek().filters;
+  go({ ...here.peek(), filters: value === '' ? others : { ...others, [key]: value } }, false);
+  keepChoices();
+}
+
+/** Goes to an address made by `route`. */
+export function visit(address: string): void {
+  go(route.parse(address), false);
+}
+
+/** A choice made once comes back with the view's link: its order and its window of time. */
+type Kept = Pick<Route, 'sort' | 'filters'>;
+const kept = new Map<View, Kept>();
+
+function keepChoices(): void {
+  const { view, sort, filters } = here.peek();
+  const choice = { sort, filters: filters.hours ? { hours: filters.hours } : {} };
+  kept.set(view, choice);
+  remember(`view.${view}`, route.linkTo(view, choice));
+}
+
+function choices(view: View): Kept {
+  let choice = kept.get(view);
+  if (choice === undefined) kept.set(view, (choice = route.parse(recall(`view.${view}`) ?? '')));
+  return { sort: choice.sort, filters: choice.filters };
+}
+
+/** The address of another view: the node stays chosen, search and filters belong to the view that is left. */
 export function addressOf(view: View, node: string | null = here.value.node): string {
-  return route.linkTo({ ...here.value, node }, view);
+  return route.linkTo(view, { ...choices(view), node });
 }
 
 export function start(): void {
-  const follow = (): void => arrive(route.parse(location.hash));
-  addEventListener('popstate', follow);
-  addEventListener('hashchange', follow);
+  addEventListener('popstate', ({ state }: PopStateEvent) => {
+    const id = (state as { entry?: number } | null)?.entry;
+    enter(id);
+    arrive(route.parse(location.hash));
+    const place = id === undefined ? undefined : places.get(id);
+    if (place !== undefined) requestAnimationFrame(() => scrollTo(0, place));
+  });
+  narrowScreen.addEventListener('change', () => (narrow.value = narrowScreen.matches));
   addEventListener('online', () => feed.retryNow());
   document.addEventListener('visibilitychange', () => {
-    if (document.hidden) return;
-    tick.value = Date.now();
-    feed.checkNow();
+    if (!document.hidden) tick.value = Date.now();
+    feed.visible(!document.hidden);
   });
   setInterval(() => {
     if (!document.hidden) tick.value = Date.now();

@@ -91,7 +91,9 @@ export interface Incident {
 }
 
 export interface Frame {
-  type: 'snapshot' | 'delta';
+  /** A large snapshot comes in parts: the `snapshot`, then further nodes and readings as long as `more` says so. */
+  type: 'snapshot' | 'part' | 'delta';
+  more?: boolean;
   instance: string;
   revision: number;
   timestamp: string;
@@ -125,7 +127,7 @@ export function isFrame(value: unknown): value is Frame {
   if (typeof value !== 'object' || value === null) return false;
   const frame = value as Record<string, unknown>;
   return (
-    (frame['type'] === 'snapshot' || frame['type'] === 'delta') &&
+    ['snapshot', 'part', 'delta'].includes(frame['type'] as string) &&
     typeof frame['instance'] === 'string' &&
     typeof frame['revision'] === 'number' &&
     typeof frame['timestamp'] === 'string'

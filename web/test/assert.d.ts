@@ -5,6 +5,7 @@ declare module 'node:test' {
 declare module 'node:assert/strict' {
   interface Assert {
     (value: unknown, message?: string): asserts value;
+    ok(value: unknown, message?: string): void;
     equal(actual: unknown, expected: unknown, message?: string): void;
     notEqual(actual: unknown, expected: unknown, message?: string): void;
     deepEqual(actual: unknown, expected: unknown, message?: string): void;

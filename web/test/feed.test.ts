@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Feed, HttpError, TIMES, backoff } from '../src/feed';
+import type { Frame } from '../src/wire';
 import { World, apiOf, at, frame, node, observation, reading } from './support';
 
 function begin(world = new World()): { world: World; feed: Feed } {
@@ -323,8 +324,66 @@ test('page_that_is_looked_at_again_does_not_wait_for_the_back_off', async () => 
   world.socket.onclose?.(1006);
   await world.pass(0);
   const before = world.sockets.length;
-  feed.checkNow();
+  feed.visible(true);
   assert.equal(world.sockets.length, before + 1);
-  feed.checkNow();
+  feed.visible(true);
   assert.equal(world.sockets.length, before + 1, 'an attempt under way is not repeated');
+});
+
+test('hidden_page_pauses_after_a_while_and_asks_for_counts_only', async () => {
+  const { world, feed } = beginLive();
+  feed.visible(false);
+  await world.pass(TIMES.pauseMs - 1);
+  assert.equal(world.state.phase, 'live', 'people switch back and forth');
+  await world.pass(1);
+  assert.equal(world.state.phase, 'paused');
+  world.answer = () => ({ nodes: { online: 3, stale: 1 } });
+  const before = world.asked.length;
+  await world.pass(TIMES.requestMs + 2 * TIMES.countsMs + 1);
+  assert.deepEqual(world.state, { phase: 'paused', counts: { online: 3, stale: 1 } });
+  assert.deepEqual([...new Set(world.asked.slice(before))], ['../health']);
+  assert.equal(world.asked.length - before, 2);
+  assert.equal(world.sockets[0]?.closed, true);
+  const sockets = world.sockets.length;
+  feed.visible(true);
+  assert.equal(world.sockets.length, sockets + 1);
+  assert.equal(world.state.phase, 'connecting');
+  const asked = world.asked.length;
+  world.socket.say(frame('snapshot', 9));
+  await world.pass(TIMES.countsMs + 1);
+  assert.equal(world.state.phase, 'live');
+  assert.equal(world.asked.slice(asked).includes('../health'), false, 'counts are asked for no more');
+});
+
+test('page_that_is_shown_in_time_stays_live', async () => {
+  const { world, feed } = beginLive();
+  world.answer = apiOf([node('a')]);
+  feed.visible(false);
+  await world.pass(TIMES.pauseMs - 1);
+  feed.visible(true);
+  await world.pass(TIMES.pauseMs);
+  assert.equal(world.state.phase, 'live');
+  assert.equal(world.sockets.length, 1);
+});
+
+test('connection_is_live_when_the_last_part_is_there', async () => {
+  const world = new World();
+  const feed = new Feed(world, world);
+  feed.start();
+  const part = (type: Frame['type'], more: boolean): void =>
+    world.socket.say({ ...frame(type, 1), more });
+  part('snapshot', true);
+  assert.equal(world.state.phase, 'connecting');
+  part('part', true);
+  part('part', false);
+  assert.equal(world.state.phase, 'live');
+});
+
+test('snapshot_that_stays_incomplete_is_given_up', async () => {
+  const world = new World();
+  const feed = new Feed(world, world);
+  feed.start();
+  world.socket.say({ ...frame('snapshot', 1), more: true });
+  await world.pass(TIMES.connectMs);
+  assert.equal(world.state.phase, 'lost');
 });

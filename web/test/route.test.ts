@@ -10,8 +10,9 @@ test('a_route_survives_the_address', () => {
       node: 'pi garage/温度&x=1#y',
       query: 'a+b "c" %41',
       sort: { key: 'value', descending: true },
+      filters: { type: 'system', label: 'room:küche & co', state: 'stale', hours: '24' },
     },
-    { view: 'memories', node: null, query: ' ', sort: { key: 'node', descending: false } },
+    { view: 'memories', node: null, query: ' ', sort: { key: 'node', descending: false }, filters: {} },
   ] as const;
   for (const route of routes) assert.deepEqual(parse(format(route)), route);
 });
@@ -26,12 +27,8 @@ test('broken_escapes_do_not_throw', () => {
   assert.equal(parse('#/readings?node=%E0%A4%A').view, 'readings');
 });
 
-test('another_view_keeps_the_node_and_drops_the_search', () => {
-  const here = {
-    view: 'readings',
-    node: 'pi',
-    query: 'temp',
-    sort: { key: 'age', descending: true },
-  } as const;
-  assert.equal(linkTo(here, 'memories'), '#/memories?node=pi');
+test('an_address_has_only_what_is_chosen', () => {
+  assert.equal(linkTo('memories', { node: 'pi' }), '#/memories?node=pi');
+  assert.equal(linkTo('node', { node: 'a b' }), '#/node?node=a+b');
+  assert.equal(linkTo('readings', { filters: { type: '' } }), '#/readings');
 });

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ExactNumber } from '../src/json';
+import { ReadingIndex, readingOf, toldAt } from '../src/order';
+import type { ReadingQuestion, RowRef } from '../src/order';
 import * as select from '../src/select';
+import type { Model } from '../src/state';
 import { after, at, event, frame, memory, node, observation, reading } from './support';
 
 const all = { node: null, query: '' };
@@ -44,8 +47,11 @@ const model = after(
   }),
 );
 
-const ids = (rows: select.ReadingRow[]): string[] =>
-  rows.map((row) => `${row.reading.node}/${row.reading.full_id}`);
+const ids = (rows: readonly RowRef[]): string[] => rows.map((row) => `${row.node}/${row.fullId}`);
+
+/** Each question to an index of its own. */
+const rowsOf = (of: Model, question: Partial<ReadingQuestion> = {}): readonly RowRef[] =>
+  new ReadingIndex().rows(of, { node: null, query: '', sort: null, filters: {}, ...question });
 
 test('broken_nodes_come_first_worst_first', () => {
   assert.deepEqual(
@@ -64,7 +70,7 @@ test('names_sort_as_people_count', () => {
 });
 
 test('readings_stand_by_node_then_source', () => {
-  assert.deepEqual(ids(select.readingRows(model, all, null)), [
+  assert.deepEqual(ids(rowsOf(model)), [
     'gone/x:none',
     'gone/x:text',
     'pi-2/gpio:27',
@@ -74,10 +80,10 @@ test('readings_stand_by_node_then_source', () => {
 });
 
 test('node_filter_leaves_only_that_node', () => {
-  assert.deepEqual(ids(select.readingRows(model, { node: 'pi-10', query: '' }, null)), [
+  assert.deepEqual(ids(rowsOf(model, { node: 'pi-10' })), [
     'pi-10/system:cpu_temp',
   ]);
-  assert.deepEqual(select.readingRows(model, { node: 'nobody', query: '' }, null), []);
+  assert.deepEqual(rowsOf(model, { node: 'nobody' }), []);
   assert.deepEqual(
     select.observationRows(model, { node: 'pi-2', query: '' }).map((row) => row.item.id),
     [1],
@@ -89,7 +95,7 @@ test('node_filter_leaves_only_that_node', () => {
 });
 
 test('search_finds_all_words_in_any_column_whatever_their_case', () => {
-  const find = (query: string): string[] => ids(select.readingRows(model, { node: null, query }, null));
+  const find = (query: string): string[] => ids(rowsOf(model, { query }));
   assert.deepEqual(find('DOOR'), ['pi-2/gpio:27']);
   assert.deepEqual(find('cpu pi-10'), ['pi-10/system:cpu_temp']);
   assert.deepEqual(find('°c'), ['pi-2/system:cpu_temp', 'pi-10/system:cpu_temp']);
@@ -98,34 +104,32 @@ test('search_finds_all_words_in_any_column_whatever_their_case', () => {
 });
 
 test('values_sort_numbers_then_texts_and_no_value_last', () => {
-  const rows = select.readingRows(model, all, { key: 'value', descending: false });
+  const rows = rowsOf(model, { sort: { key: 'value', descending: false } });
   assert.deepEqual(
-    rows.map((row) => row.reading.value),
+    rows.map((row) => readingOf(model, row)?.value),
     [1, 9.5, 40, 'Person', null],
   );
-  const values = [null, 'b', { a: 1 }, true, new ExactNumber('9007199254740993'), 3, false, 'a'].sort(
-    select.compareValues,
+  const mixed = after(
+    frame('snapshot', 1, {
+      readings: [null, 'b', { a: 1 }, true, new ExactNumber('9007199254740993'), 3, false, 'a'].map((value, index) =>
+        reading('n', `x:${index}`, value),
+      ),
+    }),
   );
-  assert.deepEqual(values.map(String), [
-    '3',
-    '9007199254740993',
-    'false',
-    'true',
-    'a',
-    'b',
-    '[object Object]',
-    'null',
-  ]);
+  const values = rowsOf(mixed, { sort: { key: 'value', descending: false } }).map((row) =>
+    String(readingOf(mixed, row)?.value),
+  );
+  assert.deepEqual(values, ['3', '9007199254740993', 'false', 'true', 'a', 'b', '[object Object]', 'null']);
 });
 
 test('descending_turns_the_order_and_an_unknown_key_is_the_usual_order', () => {
-  const up = ids(select.readingRows(model, all, { key: 'node', descending: false }));
-  assert.deepEqual(ids(select.readingRows(model, all, { key: 'node', descending: true })), [...up].reverse());
-  assert.deepEqual(ids(select.readingRows(model, all, { key: 'bogus', descending: false })), up);
+  const up = ids(rowsOf(model, { sort: { key: 'node', descending: false } }));
+  assert.deepEqual(ids(rowsOf(model, { sort: { key: 'node', descending: true } })), [...up].reverse());
+  assert.deepEqual(ids(rowsOf(model, { sort: { key: 'bogus', descending: false } })), up);
 });
 
 test('an_unchanged_reading_is_as_old_as_its_nodes_last_snapshot', () => {
-  const rows = new Map(select.readingRows(model, all, null).map((row) => [row.key, row.at]));
+  const rows = new Map(rowsOf(model).map((row) => [row.key, toldAt(model, row)]));
   assert.equal(rows.get('pi-2\u0000system:cpu_temp'), at(50));
   assert.equal(rows.get('gone\u0000x:text'), at(-9), 'without a snapshot time its own counts');
 });
@@ -222,7 +226,7 @@ test('wrong_clock_of_a_node_makes_no_ages', () => {
   const ahead = node('ahead', { captured_at: at(7200), confirmed_at: at(2), clock_skew_s: 7200 });
   const readings = [reading('ahead', 'a:b', 1, { at: at(7199) })];
   const own = after(frame('snapshot', 1, { nodes: [ahead], readings }));
-  assert.equal(select.readingRows(own, all, null)[0]?.at, at(2));
+  assert.equal(toldAt(own, rowsOf(own)[0]!), at(2));
   assert.equal(select.byOurClock(at(7201), ahead), at(1));
   assert.equal(select.byOurClock(null, ahead), null);
   assert.equal(select.byOurClock(at(1), node('right', { clock_skew_s: 0.4 })), at(1));
@@ -230,26 +234,24 @@ test('wrong_clock_of_a_node_makes_no_ages', () => {
 });
 
 test('rows_stay_in_order_while_nodes_and_readings_come_and_go', () => {
-  const ids = (one: typeof model): string[] =>
-    select.readingRows(one, all, null).map((row) => row.key.replace('\u0000', '/'));
-  const first = after(
-    frame('snapshot', 1, {
-      nodes: [node('b10'), node('b2')],
-      readings: [reading('b10', 'x:10', 1), reading('b10', 'x:9', 1), reading('b2', 'x:1', 1)],
-    }),
-  );
-  assert.deepEqual(ids(first), ['b2/x:1', 'b10/x:9', 'b10/x:10']);
-  const more = after(
-    frame('snapshot', 1, {
-      nodes: [node('b10'), node('a')],
-      readings: [
-        reading('b10', 'x:10', 1),
-        reading('b10', 'x:8', 1),
-        reading('unknown', 'x:1', 1),
-        reading('a', 'y', 1),
-      ],
-    }),
-  );
+  const index = new ReadingIndex();
+  const ids = (one: Model): string[] =>
+    index.rows(one, { node: null, query: '', sort: null, filters: {} }).map((row) => row.key.replace('\u0000', '/'));
+  const first = frame('snapshot', 1, {
+    nodes: [node('b10'), node('b2')],
+    readings: [reading('b10', 'x:10', 1), reading('b10', 'x:9', 1), reading('b2', 'x:1', 1)],
+  });
+  assert.deepEqual(ids(after(first)), ['b2/x:1', 'b10/x:9', 'b10/x:10']);
+  const other = frame('snapshot', 2, {
+    nodes: [node('b10'), node('a')],
+    readings: [
+      reading('b10', 'x:10', 1),
+      reading('b10', 'x:8', 1),
+      reading('unknown', 'x:1', 1),
+      reading('a', 'y', 1),
+    ],
+  });
+  const more = after(first, other);
   assert.deepEqual(ids(more), ['a/y', 'b10/x:8', 'b10/x:10', 'unknown/x:1']);
   assert.deepEqual(select.nodeNames(more), ['a', 'b10']);
 });

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ExactNumber } from '../src/json';
 import { MAX_EVENTS, MAX_ITEMS, compareTimes, emptyModel, follows, itemKey, reduce } from '../src/state';
+import type { Frame } from '../src/wire';
 import { T0, after, at, event, frame, memory, node, observation, reading } from './support';
 
 const base = frame('snapshot', 1, {
@@ -258,13 +259,75 @@ test('every_frame_and_every_poll_tells_of_the_broker', () => {
 });
 
 test('only_a_newer_delta_of_the_same_instance_follows', () => {
-  const seen = { instance: 'one', revision: 5 };
+  const seen = { instance: 'one', revision: 5, more: false };
   assert.equal(follows(seen, frame('delta', 6)), true);
   assert.equal(follows(seen, frame('delta', 5)), false);
   assert.equal(follows(seen, frame('delta', 4)), false);
   assert.equal(follows(seen, { ...frame('delta', 6), instance: 'two' }), false);
   assert.equal(follows(null, frame('delta', 1)), false);
   assert.equal(follows(seen, { ...frame('snapshot', 1), instance: 'two' }), true);
+});
+
+test('parts_follow_their_own_snapshot_and_deltas_only_the_last_part', () => {
+  const seen = { instance: 'one', revision: 5, more: true };
+  assert.equal(follows(seen, frame('part', 5)), true);
+  assert.equal(follows(seen, frame('part', 6)), false);
+  assert.equal(follows(seen, { ...frame('part', 5), instance: 'two' }), false);
+  assert.equal(follows(seen, frame('delta', 6)), false);
+  assert.equal(follows({ ...seen, more: false }, frame('part', 5)), false);
+});
+
+test('parts_complete_the_snapshot_and_take_nothing_back', () => {
+  const first = { ...base, more: true, broker_down_since: at(1) };
+  const model = after(
+    first,
+    frame('part', 1, { nodes: [node('c')], readings: [reading('c', 'x:y', 1)], more: true }),
+  );
+  assert.equal(model.partial, true);
+  const whole = reduce(model, {
+    type: 'frame',
+    frame: frame('part', 1, { readings: [reading('c', 'x:z', 2)], more: false }),
+    receivedMs: T0,
+  });
+  assert.equal(whole.partial, false);
+  assert.deepEqual([...whole.nodes.keys()], ['a', 'b', 'c']);
+  assert.deepEqual([...(whole.readings.get('c')?.keys() ?? [])], ['x:y', 'x:z']);
+  assert.equal(whole.brokerDownSince, at(1), 'what a part does not tell stands');
+});
+
+test('a_batch_gives_what_its_frames_give_one_by_one', () => {
+  const frames = [
+    frame('delta', 2, { readings: [reading('a', 'system:cpu_temp', 41), reading('new', 'x:y', 1)] }),
+    frame('delta', 3, { removed: { readings: [['a', 'gpio:17']], nodes: ['b'], observations: [['a', 1]] } }),
+    frame('delta', 4, { nodes: [node('b')], readings: [reading('b', 'x:y', 2)], memories: [memory('b', 7)] }),
+    frame('delta', 5, { stats: { by_node: { a: { readings_count: 9 }, b: null } }, events: [event(2, 'b', 2)] }),
+  ];
+  const begin = after(base);
+  const actions = frames.map((one) => ({ type: 'frame' as const, frame: one, receivedMs: T0 }));
+  const singly = actions.reduce((model, action) => reduce(model, action), begin);
+  const together = reduce(begin, ...actions);
+  assert.deepEqual(together, singly);
+  assert.deepEqual(begin, after(base), 'the picture from before is not written to');
+  assert.notEqual(together.readings, begin.readings);
+});
+
+test('shape_counts_readings_that_come_and_go_and_no_changes_of_value', () => {
+  const begin = after(base);
+  const step = (fields: Partial<Frame>): number =>
+    reduce(begin, { type: 'frame', frame: frame('delta', 2, fields), receivedMs: T0 }).shape - begin.shape;
+  assert.equal(step({ readings: [reading('a', 'gpio:17', 0)] }), 0);
+  assert.equal(step({ readings: [reading('a', 'gpio:18', 0)] }), 1);
+  assert.equal(step({ removed: { readings: [['a', 'gpio:17']] } }), 1);
+  assert.equal(step({ removed: { readings: [['a', 'never there']] } }), 0);
+  assert.equal(step({ removed: { nodes: ['b'] } }), 1);
+});
+
+test('older_events_join_the_newer_ones', () => {
+  const model = reduce(after(base), { type: 'events', events: [event(0, 'b', 0), event(1, 'a', 1)] });
+  assert.deepEqual(
+    model.events.map((one) => one.id),
+    [1, 0],
+  );
 });
 
 test('no_time_is_older_than_any_time', () => {

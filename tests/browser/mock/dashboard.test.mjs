@@ -43,7 +43,7 @@ test('lost_socket_is_polled_for_and_comes_back', { timeout: 60_000 }, async () =
 });
 
 test('values_come_by_polling_while_sockets_are_refused', { timeout: 60_000 }, async () => {
-  const { page, wrong } = await openMock('#/readings');
+  const { page, wrong } = await openMock('#/readings?node=kitchen');
   await tell('nosocket?ms=20000');
   await page
     .getByRole('alert')
@@ -96,7 +96,7 @@ test('state_change_moves_the_card_to_the_front_and_into_the_title', { timeout: 6
 });
 
 test('values_of_silent_nodes_are_marked_as_old_with_their_age', { timeout: 60_000 }, async () => {
-  const { page } = await openMock('#/readings');
+  const { page } = await openMock('#/readings?q=mem_percent');
   const old = row(page, 'workshop', 'system:mem_percent');
   await old.filter({ hasText: /old\s*44 min/ }).waitFor();
   const fresh = row(page, 'kitchen', 'system:mem_percent');
@@ -140,14 +140,36 @@ test('ages_tick', { timeout: 60_000 }, async () => {
   );
 });
 
-test('long_lists_are_cut_and_can_be_pushed_on', { timeout: 60_000 }, async () => {
-  const { page } = await openMock('#/readings', { mock: { extra: 30 } });
-  const rows = page.locator('table.readings tbody tr');
-  await rows.nth(199).waitFor();
-  assert.equal(await rows.count(), 200);
-  await page.getByRole('button', { name: 'Show 200 more' }).click();
-  await rows.nth(399).waitFor();
-  assert.equal(await rows.count(), 400);
+test('long_table_makes_only_the_rows_in_sight_and_all_can_be_scrolled_to', { timeout: 60_000 }, async () => {
+  const { page } = await openMock('#/readings', { mock: { extra: 1000 } });
+  const table = page.locator('table.readings');
+  await row(page, 'attic', 'gpio:17').waitFor();
+  const all = Number(await table.getAttribute('aria-rowcount')) - 1;
+  assert.ok(all > 20_000, `${all} rows`);
+  assert.ok((await table.locator('tbody tr').count()) < 200, 'a few of them exist');
+  await page.evaluate(() => scrollTo(0, document.body.scrollHeight));
+  await row(page, 'workshop', 'system:mem_percent').waitFor();
+  assert.equal(await table.locator('tbody tr:not(.space)').last().getAttribute('aria-rowindex'), String(all + 1));
+});
+
+test('rows_in_sight_stay_where_they_are_while_others_come_above', { timeout: 60_000 }, async () => {
+  const { page } = await openMock('#/readings', { mock: { extra: 40 } });
+  await row(page, 'attic', 'gpio:17').waitFor();
+  await page.evaluate(() => scrollTo(0, 12_000));
+  const seen = async () =>
+    page.evaluate(() => {
+      const found = document.elementFromPoint(600, 400).closest('tr');
+      return [found.dataset.node, found.dataset.source, Math.round(found.getBoundingClientRect().top)];
+    });
+  await page.waitForFunction(() => document.elementFromPoint(600, 400)?.closest('tr')?.dataset.node);
+  const before = await seen();
+  const shape = await page.locator('table.readings').getAttribute('aria-rowcount');
+  await tell(`value?node=attic&source=${encodeURIComponent('aaa:new')}&value=1`);
+  await page.waitForFunction(
+    (was) => document.querySelector('table.readings').getAttribute('aria-rowcount') !== was,
+    shape,
+  );
+  assert.deepEqual(await seen(), before);
 });
 
 test('long_texts_are_folded', { timeout: 60_000 }, async () => {

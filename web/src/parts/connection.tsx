@@ -8,6 +8,7 @@ import { Moment } from './time';
 const WORDS: Readonly<Record<Connection['phase'], string>> = {
   connecting: 'Connecting',
   live: 'Live',
+  paused: 'Paused',
   lost: 'Connection lost',
 };
 

@@ -4,20 +4,26 @@ import type { FunctionComponent, JSX } from 'preact';
 import { BrokerBanner, ClockBanner, ConnectionBanner, ConnectionSign } from '../parts/connection';
 import { NodeSelect } from '../parts/node-select';
 import { isBroken } from '../select';
+import { VIEWS } from '../route';
 import type { View } from '../route';
 import { addressOf, here, model, outdated } from '../store';
+import { Compare } from './compare';
 import { Events } from './events';
 import { Memories } from './memories';
+import { NodePage } from './node';
 import { Observations } from './observations';
 import { Overview } from './overview';
 import { Readings } from './readings';
 
-const PAGES: Readonly<Record<View, { title: string; component: FunctionComponent }>> = {
+/** In the order of the navigation; what belongs below another view is reached from there. */
+const PAGES: Readonly<Record<View, { title: string; component: FunctionComponent; below?: View }>> = {
   overview: { title: 'Overview', component: Overview },
   readings: { title: 'Readings', component: Readings },
+  compare: { title: 'Compare', component: Compare, below: 'readings' },
   observations: { title: 'Observations', component: Observations },
   memories: { title: 'Memories', component: Memories },
   events: { title: 'Events', component: Events },
+  node: { title: 'Node', component: NodePage, below: 'overview' },
 };
 
 export function App(): JSX.Element {
@@ -61,10 +67,12 @@ function skip(event: MouseEvent): void {
 }
 
 function Navigation(): JSX.Element {
+  const { view: shown } = here.value;
+  const current = PAGES[shown].below ?? shown;
   return (
     <nav aria-label="Views">
-      {(Object.keys(PAGES) as View[]).map((view) => (
-        <a key={view} href={addressOf(view)} aria-current={here.value.view === view ? 'page' : undefined}>
+      {VIEWS.filter((view) => PAGES[view].below === undefined).map((view) => (
+        <a key={view} href={addressOf(view)} aria-current={current === view ? (shown === view ? 'page' : 'true') : undefined}>
           {PAGES[view].title}
         </a>
       ))}

@@ -1,16 +1,23 @@
 // Every last value of every node in one table.
-import type { JSX } from 'preact';
-import { count } from '../format';
-import { ListHead, Nothing, listKey, useMore } from '../parts/list';
+import { useRef } from 'preact/hooks';
+import type { JSX, RefObject } from 'preact';
+import { count, plain, shown } from '../format';
+import { ListHead, Nothing } from '../parts/list';
+import { useOrder } from '../parts/order';
+import { Spark } from '../parts/spark';
 import { NodeName, oldClass } from '../parts/state';
 import { Text } from '../parts/text';
 import { Age } from '../parts/time';
 import { Value } from '../parts/value';
-import { isOld, readingRows, sourceLabel } from '../select';
-import type { ReadingRow } from '../select';
-import { here, model, sortBy } from '../store';
+import { useAnchor, useWindow } from '../parts/window';
+import { readingOf, toldAt } from '../order';
+import type { RowRef } from '../order';
+import { isOld, sourceLabel } from '../select';
+import { here, model, narrow, sortBy } from '../store';
 
-const ROWS = 200;
+/** As in tables.css. */
+const ROW = 34;
+const ROW_NARROW = 58;
 
 const COLUMNS = [
   { key: 'node', title: 'Node', class: '' },
@@ -20,41 +27,69 @@ const COLUMNS = [
 ] as const;
 
 export function Readings(): JSX.Element {
-  const { node, query, sort } = here.value;
-  const rows = readingRows(model.value, { node, query }, sort);
-  const { most, more } = useMore(ROWS, listKey());
+  const { node, query, sort, filters } = here.value;
+  const body = useRef<HTMLTableSectionElement>(null);
+  const { rows, asked } = useOrder(body, { node, query, sort, filters });
   return (
     <section aria-label="Readings">
       <ListHead title="Readings" shown={rows.length} placeholder="Node, source, value…" />
       {rows.length === 0 ? (
         <Nothing>No node has sent a reading yet.</Nothing>
       ) : (
-        // The roles are said again, as a phone shows the rows as blocks, and browsers then forget what they
-        // are.
         <div class="sheet">
-          <table class="readings" role="table">
+          {/* The roles are said again: a phone shows the rows as blocks, and browsers then forget what they are. */}
+          <table class="readings" role="table" aria-rowcount={rows.length + 1}>
             <thead role="rowgroup">
-              <tr role="row">
-                {COLUMNS.map((column) => (
+              <tr role="row" aria-rowindex={1}>
+                {COLUMNS.slice(0, 3).map((column) => (
                   <SortHead key={column.key} column={column} />
                 ))}
+                <th role="columnheader" scope="col" class="c-spark">
+                  Last hour
+                </th>
+                <SortHead column={COLUMNS[3]} />
               </tr>
             </thead>
-            <tbody role="rowgroup">
-              {rows.slice(0, most).map((row) => (
-                <Row key={row.key} row={row} />
-              ))}
-            </tbody>
+            <Rows body={body} rows={rows} asked={asked} />
           </table>
         </div>
       )}
-      {more(rows.length, 'readings')}
       {rows.length > 0 && (
         <p class="sr" role="status">
           {count(rows.length)} readings
         </p>
       )}
     </section>
+  );
+}
+
+interface RowsProps {
+  body: RefObject<HTMLTableSectionElement | null>;
+  rows: readonly RowRef[];
+  asked: string;
+}
+
+function Rows({ body, rows, asked }: RowsProps): JSX.Element {
+  const height = narrow.value ? ROW_NARROW : ROW;
+  const { from, to } = useWindow(body, rows.length, height);
+  useAnchor(body, rows, height, asked);
+  return (
+    <tbody role="rowgroup" ref={body}>
+      <Space height={from * height} />
+      {rows.slice(from, to).map((row, index) => (
+        <Row key={row.key} row={row} index={from + index} />
+      ))}
+      <Space height={(rows.length - to) * height} />
+    </tbody>
+  );
+}
+
+/** Stands for the rows that are not made. */
+function Space({ height }: { height: number }): JSX.Element {
+  return (
+    <tr class="space" aria-hidden="true" style={{ height: `${height}px` }}>
+      <td colSpan={COLUMNS.length + 1} />
+    </tr>
   );
 }
 
@@ -83,17 +118,25 @@ function SortHead({ column }: { column: (typeof COLUMNS)[number] }): JSX.Element
   );
 }
 
-function Row({ row }: { row: ReadingRow }): JSX.Element {
-  const { reading, node } = row;
+function Row({ row, index }: { row: RowRef; index: number }): JSX.Element | null {
+  const reading = readingOf(model.value, row);
+  if (reading === undefined) return <Space height={narrow.peek() ? ROW_NARROW : ROW} />;
+  const node = model.value.nodes.get(row.node);
   const label = sourceLabel(reading);
   return (
-    <tr role="row" class={oldClass(node)} data-node={reading.node} data-source={reading.full_id}>
+    <tr
+      role="row"
+      aria-rowindex={index + 2}
+      class={oldClass(node)}
+      data-node={row.node}
+      data-source={row.fullId}
+    >
       <td role="cell" class="c-node">
-        <NodeName name={reading.node} node={node} />
+        <NodeName name={row.node} node={node} />
       </td>
-      <td role="cell" class="c-source">
+      <td role="cell" class="c-source" title={plain([row.fullId, label].filter(Boolean).join(' · '))}>
         <span class="mono">
-          <Text value={reading.full_id} />
+          <Text value={row.fullId} />
         </span>
         {label && (
           <span class="muted source-label">
@@ -102,11 +145,14 @@ function Row({ row }: { row: ReadingRow }): JSX.Element {
         )}
       </td>
       <td role="cell" class="c-value right">
-        <Value shown={row.shown} />
+        <Value shown={shown(reading.value, reading.unit)} />
+      </td>
+      <td role="cell" class="c-spark">
+        {typeof reading.value === 'number' && <Spark node={row.node} fullId={row.fullId} />}
       </td>
       <td role="cell" class="c-age right">
         {isOld(node?.status) && <span class="old-tag">old</span>}
-        <Age at={row.at} />
+        <Age at={toldAt(model.value, row)} />
       </td>
     </tr>
   );

@@ -1,0 +1,28 @@
+// The last hour of a reading as a line: what moved, and when. Only a picture: the value beside it is the text.
+import { useEffect, useState } from 'preact/hooks';
+import type { JSX } from 'preact';
+import { sparkPath } from '../series';
+import type { Series } from '../series';
+import { confirmedAt } from '../select';
+import { model, seriesRevision, seriesStore, serverNow } from '../store';
+import { parseTime } from '../format';
+
+const WIDTH = 96;
+const HEIGHT = 20;
+
+export function Spark({ node, fullId }: { node: string; fullId: string }): JSX.Element {
+  const [series, setSeries] = useState<Series | null>(null);
+  useEffect(() => {
+    setSeries(seriesStore.show(node, fullId));
+    return () => seriesStore.hide(node, fullId);
+  }, [node, fullId]);
+  // Looked at whenever the table is painted, and when an answer came.
+  void seriesRevision.value;
+  const confirmed = parseTime(confirmedAt(model.peek().nodes.get(node))) ?? 0;
+  const path = series === null ? '' : sparkPath(series.steps, WIDTH, HEIGHT, serverNow.peek(), confirmed);
+  return (
+    <svg class="spark" viewBox={`0 -2 ${WIDTH} ${HEIGHT + 4}`} aria-hidden="true" preserveAspectRatio="none">
+      {path !== '' && <path d={path} vector-effect="non-scaling-stroke" />}
+    </svg>
+  );
+}

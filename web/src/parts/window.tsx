@@ -1,0 +1,66 @@
+// A table of many rows of which only those in sight (and a screenful on either side) exist. Rows are of one
+// height, so where each stands is known without measuring, and a fast scroll meets no blank one.
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
+import type { RefObject } from 'preact';
+
+/** New rows are made in groups: not at each pixel. */
+const GROUP = 8;
+
+export interface Window {
+  from: number;
+  to: number;
+}
+
+/** Which of `count` rows to make, when the first begins at `top` of a page that shows `height` pixels. */
+export function windowOf(top: number, height: number, rowHeight: number, count: number): Window {
+  const spare = Math.ceil(height / rowHeight);
+  const first = Math.floor(-top / rowHeight) - spare;
+  const from = Math.max(0, Math.min(count, Math.floor(first / GROUP) * GROUP));
+  const last = Math.ceil((height - top) / rowHeight) + spare;
+  return { from, to: Math.max(from, Math.min(count, Math.ceil(last / GROUP) * GROUP)) };
+}
+
+/** Follows the page's scrolling; `body` is the element that holds the rows and nothing above them. */
+export function useWindow(body: RefObject<HTMLElement | null>, count: number, rowHeight: number): Window {
+  const [window, setWindow] = useState<Window>(() => windowOf(0, innerHeight, rowHeight, count));
+  const now = useRef(window);
+  now.current = window;
+  useLayoutEffect(() => {
+    const look = (): void => {
+      const top = body.current?.getBoundingClientRect().top ?? 0;
+      const next = windowOf(top, innerHeight, rowHeight, count);
+      if (next.from !== now.current.from || next.to !== now.current.to) setWindow(next);
+    };
+    look();
+    addEventListener('scroll', look, { passive: true });
+    addEventListener('resize', look);
+    return () => {
+      removeEventListener('scroll', look);
+      removeEventListener('resize', look);
+    };
+  }, [count, rowHeight]);
+  return { from: Math.min(window.from, count), to: Math.min(window.to, count) };
+}
+
+/**
+ * Keeps the row in sight where it is when rows come or go above it. While the first row is in sight the table
+ * stays at its top.
+ */
+export function useAnchor<T>(
+  body: RefObject<HTMLElement | null>,
+  rows: readonly T[],
+  rowHeight: number,
+  question: string,
+): void {
+  const before = useRef<{ rows: readonly T[]; question: string }>({ rows, question });
+  useLayoutEffect(() => {
+    const old = before.current;
+    before.current = { rows, question };
+    const top = body.current?.getBoundingClientRect().top ?? 0;
+    if (old.rows === rows || old.question !== question || top >= 0) return;
+    const at = Math.floor(-top / rowHeight);
+    const anchor = old.rows[at];
+    const now = anchor === undefined ? -1 : rows.indexOf(anchor);
+    if (now >= 0 && now !== at) scrollBy(0, (now - at) * rowHeight);
+  }, [rows, question]);
+}
