@@ -63,7 +63,11 @@ class Edge:
     def tick(self) -> None:
         """What is due happens between one request and the next."""
         for _ in range(2):
-            self.llamad.health()
+            health = self.llamad.health()
+        if health["broker"]["state"] == "connected":  # and its keepalive has been answered
+            before = self.llamad.nodes().get("marker", {}).get("last_seen")
+            send(self.stack, "marker")
+            wait_until(lambda: self.llamad.nodes()["marker"]["last_seen"] != before, 5, "the broker delivers")
 
 
 def test_edge_node_at_its_usual_pace(stack, clock):
