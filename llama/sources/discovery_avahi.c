@@ -28,7 +28,8 @@ struct seen {
     AvahiSServiceResolver *resolver; /* NULL = not asked for yet, or failed */
     bool pending;                    /* no answer of the resolver yet */
     bool lost;                       /* of before the last beginning, and not found again */
-    bool told;                       /* `found` was called */
+    bool told;                       /* `found` was called, with: */
+    struct mdns_answer answer;
     uint32_t retry_ms;               /* the last pause; 0 = never failed */
     int64_t next_ms;                 /* when to resolve */
 };
@@ -60,13 +61,26 @@ static struct seen **find_seen(struct discovery_avahi *avahi, const char *instan
     return link;
 }
 
+static void tell(struct seen *seen)
+{
+    struct discovery_avahi *avahi = seen->avahi;
+    seen->answer.source = seen->who.source;
+    seen->told = true;
+    avahi->callbacks.found(avahi->callbacks.user, &seen->answer);
+}
+
 static bool on_sender(void *user, const struct mdns_sender *sender)
 {
     struct seen *seen = *find_seen(user, sender->instance, sender->interface);
-    if (seen) {
-        seen->who.source = sender->source;
+    if (!seen) {
+        return false;
     }
-    return seen != NULL;
+    bool moved = seen->who.source.s_addr != sender->source.s_addr;
+    seen->who.source = sender->source;
+    if (moved && seen->told) {
+        tell(seen); /* a node whose record is 127.0.1.1 still, has another address: Avahi sees no change */
+    }
+    return true;
 }
 
 /* ---- resolving ---- */
@@ -122,14 +136,12 @@ static void on_resolved(AvahiSServiceResolver *resolver, AvahiIfIndex interface,
     avahi->pending -= seen->pending;
     seen->pending = false;
     seen->retry_ms = 0;
-    seen->told = true;
-    struct mdns_answer answer = {.interface = seen->who.interface,
-                                 .address = {.s_addr = address->data.ipv4.address},
-                                 .source = seen->who.source,
-                                 .port = port,
-                                 .type = read_type(txt)};
-    memcpy(answer.instance, seen->who.instance, sizeof answer.instance);
-    avahi->callbacks.found(avahi->callbacks.user, &answer);
+    seen->answer = (struct mdns_answer){.interface = seen->who.interface,
+                                        .address = {.s_addr = address->data.ipv4.address},
+                                        .port = port,
+                                        .type = read_type(txt)};
+    memcpy(seen->answer.instance, seen->who.instance, sizeof seen->answer.instance);
+    tell(seen);
 }
 
 /* The newest first: who floods the network with names keeps no newcomer waiting for long. */

@@ -21,8 +21,16 @@ struct mdns_service {
     int64_t checked_ms;           /* 0 = not since the address is known */
 };
 
+/* An address and port that was asked. */
+struct asked {
+    uint64_t target;
+    int64_t at_ms;
+};
+
 struct mdns_services {
     struct cache *cache;
+    struct asked asked[MDNS_CHECKS_S]; /* ring, by time: what fell out is MDNS_PACE_MS ago */
+    unsigned next_asked;
     bool (*url_allowed)(void *user, const char *url);
     void *user;
     struct mdns_service *first;
@@ -61,6 +69,36 @@ static void write_url(const struct mdns_answer *answer, char url[SIGHTING_URL_MA
     struct in_addr address = mdns_choose_address(answer);
     inet_ntop(AF_INET, &address, text, sizeof text);
     snprintf(url, SIGHTING_URL_MAX + 1, "http://%s:%u", text, (unsigned)answer->port);
+}
+
+static uint64_t target_of(const struct mdns_service *service)
+{
+    return (uint64_t)mdns_choose_address(&service->answer).s_addr << 16 | service->answer.port;
+}
+
+/* ---- how often ---- */
+
+static bool pace_allows(const struct mdns_services *services, int64_t now_ms)
+{
+    int64_t oldest_ms = services->asked[services->next_asked].at_ms;
+    return oldest_ms == 0 || now_ms - oldest_ms >= MDNS_PACE_MS;
+}
+
+static bool was_just_asked(const struct mdns_services *services, uint64_t target, int64_t now_ms)
+{
+    for (size_t i = 0; i < MDNS_CHECKS_S; i++) {
+        const struct asked *asked = &services->asked[i];
+        if (asked->at_ms != 0 && asked->target == target && now_ms - asked->at_ms < MDNS_PACE_MS) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void note_asked(struct mdns_services *services, uint64_t target, int64_t now_ms)
+{
+    services->asked[services->next_asked] = (struct asked){.target = target, .at_ms = now_ms};
+    services->next_asked = (services->next_asked + 1) % MDNS_CHECKS_S;
 }
 
 /* ---- telling the cache ---- */
@@ -268,12 +306,14 @@ static int64_t check_due_ms(struct mdns_services *services, struct mdns_service 
 
 const char *mdns_services_next_check(struct mdns_services *services, struct now now, uint64_t *ret_id)
 {
-    if (services->stats.checking >= MDNS_CHECKS) {
+    if (services->stats.checking >= MDNS_CHECKS || !pace_allows(services, now.mono_ms)) {
         return NULL;
     }
     for (struct mdns_service *service = services->first; service; service = service->next) {
         int64_t due_ms = service->allowed && !service->checking ? check_due_ms(services, service) : 0;
-        if (due_ms != 0 && due_ms <= now.mono_ms) {
+        if (due_ms != 0 && due_ms <= now.mono_ms &&
+            !was_just_asked(services, target_of(service), now.mono_ms)) {
+            note_asked(services, target_of(service), now.mono_ms);
             service->checking = true;
             services->stats.checking++;
             *ret_id = service->id;
@@ -283,16 +323,10 @@ const char *mdns_services_next_check(struct mdns_services *services, struct now 
     return NULL;
 }
 
-bool mdns_services_checked(struct mdns_services *services, uint64_t id, const char *node_name, struct now now,
-                           struct fault *ret_fault)
+static bool take_answer(struct mdns_services *services, struct mdns_service *service, const char *node_name,
+                        struct now now, struct fault *ret_fault)
 {
-    *ret_fault = (struct fault){.reason = REJECT_NONE};
-    struct mdns_service *service = find_id(services, id);
-    if (!service || !service->checking) {
-        return false;
-    }
-    service->checking = service->hurried = false;
-    services->stats.checking--;
+    service->hurried = false;
     service->checked_ms = now.mono_ms;
     if (node_name[0]) {
         service->forgotten = false;
@@ -303,6 +337,29 @@ bool mdns_services_checked(struct mdns_services *services, uint64_t id, const ch
         return false;
     }
     return tell(services, service, service->answer.instance, false, now, ret_fault);
+}
+
+bool mdns_services_checked(struct mdns_services *services, uint64_t id, const char *node_name, struct now now,
+                           struct fault *ret_fault)
+{
+    *ret_fault = (struct fault){.reason = REJECT_NONE};
+    struct mdns_service *service = find_id(services, id);
+    if (!service || !service->checking) {
+        return false;
+    }
+    service->checking = false;
+    services->stats.checking--;
+    bool told = take_answer(services, service, node_name, now, ret_fault);
+    for (struct mdns_service *other = services->first; other; other = other->next) {
+        bool same = other != service && other->allowed && !other->checking;
+        int64_t due_ms = same && strcmp(other->url, service->url) == 0 ? check_due_ms(services, other) : 0;
+        if (due_ms != 0 && due_ms <= now.mono_ms) { /* the same would be asked there */
+            struct fault fault = {.reason = REJECT_NONE};
+            told = take_answer(services, other, node_name, now, &fault) || told;
+            *ret_fault = fault.reason != REJECT_NONE ? fault : *ret_fault;
+        }
+    }
+    return told;
 }
 
 struct mdns_services_stats mdns_services_stats(const struct mdns_services *services)

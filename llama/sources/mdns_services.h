@@ -8,8 +8,9 @@
  * node that was forgotten, has it asked again.
  *
  * Everything is bounded: MDNS_SERVICES_MAX services, as many nodes that nothing but a service's name tells of
- * as MDNS_UNPROVEN_MAX, MDNS_CHECKS checks at a time, the newest service first: whoever floods the network
- * with names delays itself.
+ * as MDNS_UNPROVEN_MAX, MDNS_CHECKS checks at a time and MDNS_CHECKS_S a second, the newest service first:
+ * whoever floods the network with names delays itself. One address is asked once a second at most, for all
+ * services there together: names that come and go, or move, make llamad a nuisance to nobody.
  */
 #ifndef MDNS_SERVICES_H
 #define MDNS_SERVICES_H
@@ -21,6 +22,8 @@
 #define MDNS_SERVICES_MAX 1024
 #define MDNS_UNPROVEN_MAX 128
 #define MDNS_CHECKS       8
+#define MDNS_CHECKS_S     50
+#define MDNS_PACE_MS      1000  /* between two checks at one address, whatever is announced there */
 #define MDNS_RECHECK_MS   60000 /* between two checks of one service, */
 #define MDNS_HURRY_MS     10000 /* or when its node is not what it was */
 

@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.discovery_net import SHOWN_S, browsing, sightings
 from tests.support.mdns_responder import Service
+from tests.support.mdns_responder import packet as mdns_packet
 from tests.support.netns import THERE
 from tests.support.processes import SANITIZER
 from tests.support.set_clock import SetClock
@@ -176,6 +177,44 @@ def test_address_that_changes(net):
     shown = llamad.wait_node("kitchen", "online", url=moved.url, timeout=10)
     assert shown["since"]
     wait_until(lambda: [s["url"] for s in sightings(llamad, "kitchen")] == [moved.url], 10, "one sighting")
+
+
+def test_address_that_changes_behind_a_useless_record(net):
+    """Raspberry Pi OS after a new lease: the record is 127.0.1.1 before and after, so only the sender tells."""
+    node = net.node()
+    first = net.announce("kitchen", "127.0.1.1", source=THERE[0])
+    llamad = net.llamad()
+    assert llamad.wait_node("kitchen", "online", timeout=SHOWN_S)["url"] == node.url
+    first.stop()
+    node.refuse()
+    moved = net.node(THERE[1])
+    net.announce("kitchen", "127.0.1.1", source=THERE[1])
+    llamad.wait_node("kitchen", "online", url=moved.url, timeout=10)
+    wait_until(lambda: [s["url"] for s in sightings(llamad, "kitchen")] == [moved.url], 10, "one sighting")
+
+
+def test_records_that_run_out_without_a_goodbye(net):
+    """A machine that lost its power: what it said of itself ends by its own TTL."""
+    node = net.node()
+    responder = net.responder()
+    llamad = net.llamad()
+    browsing(llamad, responder)
+    service = Service("kitchen", THERE[0])
+    responder.send(mdns_packet([service.pointer(4)], service.details(4)))
+    llamad.wait_node("kitchen", "online", timeout=SHOWN_S)
+    node.refuse()
+    wait_until(lambda: not sightings(llamad, "kitchen"), 15, "its records ran out")
+    llamad.wait_node("kitchen", "unreachable", "no_answer", timeout=10)
+
+
+def test_interface_that_appears_later(net):
+    """A second network card, plugged in while llamad runs."""
+    llamad = net.llamad(poll_allow=["10.78.0.0/24"])
+    wait_until(lambda: llamad.health()["discovery"]["running"], SHOWN_S, "looking")
+    address = net.lan.second_wire()
+    node = net.node(address)
+    net.announce("kitchen", address)
+    assert llamad.wait_node("kitchen", "online", timeout=10)["url"] == node.url
 
 
 def test_interface_that_goes_and_comes(net):

@@ -91,7 +91,8 @@ def test_ten_thousand_services(net):
     forger = net.responder(THERE[4])
     flood(forger, 10000, THERE[4])
     wait_until(lambda: llamad.health()["discovery"]["dropped"] > 0, 10, "what is too much is left out, and counted")
-    wait_until(lambda: llamad.health()["discovery"]["checks"] >= 500, 20, "they are asked, a few at a time")
+    wait_until(lambda: llamad.health()["discovery"]["unproven"] == 128, 10, "as many as may be are listed")
+    assert llamad.health()["discovery"]["checks"] < 100, "one address is asked once a second, for all of them"
     assert llamad.health()["discovery"]["services"] <= 1024
     assert len(llamad.nodes()) <= 1 + 128
     began = time.monotonic()
@@ -100,6 +101,24 @@ def test_ten_thousand_services(net):
     assert shown["status"] == "online" and shown["age_s"] < 10
     llamad.assert_flat(memory, 16 * 1024, "by forged services")
     assert llamad.log.count("\n") < 400, "no line per forged name"
+
+
+def test_names_that_come_and_go_are_no_weapon(net):
+    """Somebody announces at another's address, takes it back, and again: that one is hardly asked more often."""
+    node = net.node()
+    net.announce("kitchen")
+    llamad = net.llamad(aggregation_interval=60)
+    llamad.wait_node("kitchen", "online", timeout=SHOWN_S)
+    forger = net.responder(THERE[4])
+    began, asked = time.monotonic(), node.count("stats")
+    for i in range(300):
+        service = Service(f"forged-{i % 3}", THERE[0], host=f"host-{i}")
+        forger.send(service.answer())
+        time.sleep(0.01)
+        forger.send(service.goodbye())
+    hold(lambda: llamad.alive, 1, "what was said last is worked off")
+    assert node.count("stats") - asked <= time.monotonic() - began + 3, "once a second"
+    assert list(llamad.nodes()) == ["kitchen"]
 
 
 def test_garbage_packets(net):

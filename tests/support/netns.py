@@ -115,6 +115,16 @@ class Lan:
         self.mend()
         self.there.ip("link", "set", "wire1", "up")
 
+    def second_wire(self) -> str:
+        """Another network between the two, with new interfaces on both; the address there."""
+        path = f"/proc/{os.getpid()}/fd/{self.there.descriptor}"
+        self.here.ip("link", "add", "late0", "type", "veth", "peer", "name", "late1", "netns", path)
+        self.here.ip("address", "add", "10.78.0.1/24", "dev", "late0")
+        self.there.ip("address", "add", "10.78.0.2/24", "dev", "late1")
+        self.here.ip("link", "set", "late0", "up")
+        self.there.ip("link", "set", "late1", "up")
+        return "10.78.0.2"
+
     def cut(self) -> None:
         self.here.ip("link", "set", "wire0", "down")
 
