@@ -30,8 +30,8 @@ struct seen {
     bool lost;                       /* of before the last beginning, and not found again */
     bool told;                       /* `found` was called, with: */
     struct mdns_answer answer;
-    uint32_t retry_ms;               /* the last pause; 0 = never failed */
-    int64_t next_ms;                 /* when to resolve */
+    uint32_t retry_ms; /* the last pause; 0 = never failed */
+    int64_t next_ms;   /* when to resolve */
 };
 
 struct discovery_avahi {

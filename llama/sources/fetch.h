@@ -26,6 +26,7 @@ struct fetch_answer {
     uint32_t latency_ms;    /* to the first byte of the answer */
     bool answered;          /* an HTTP status line came, whatever happened then */
     char peer[64];          /* numeric address connected to; "" = none */
+    unsigned peer_port;
 };
 typedef void fetch_done_fn(void *user, const struct fetch_answer *answer);
 /* True if this address may be connected to. Must not call into fetch. */

@@ -170,9 +170,11 @@ void fetch_read_answer(const struct fetch_get *get, CURLcode result, struct fetc
     long status = 0;
     curl_off_t first_byte_us = 0;
     const char *peer = NULL;
+    long peer_port = 0;
     curl_easy_getinfo(get->easy, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_getinfo(get->easy, CURLINFO_STARTTRANSFER_TIME_T, &first_byte_us);
     curl_easy_getinfo(get->easy, CURLINFO_PRIMARY_IP, &peer);
+    curl_easy_getinfo(get->easy, CURLINFO_PRIMARY_PORT, &peer_port);
     *ret_answer = (struct fetch_answer){
         .status = get->answered ? (int)status : 0,
         .error = error_word(get, result, status),
@@ -180,6 +182,7 @@ void fetch_read_answer(const struct fetch_get *get, CURLcode result, struct fetc
         .date_ms = get->date_ms,
         .latency_ms = (uint32_t)(first_byte_us / 1000),
         .answered = get->answered,
+        .peer_port = peer_port > 0 ? (unsigned)peer_port : 0,
     };
     if (peer) {
         strncpy(ret_answer->peer, peer, sizeof ret_answer->peer - 1);

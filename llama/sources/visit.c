@@ -1,9 +1,13 @@
 #include "visit.h"
 
 #include "node_answer.h"
+#include "place.h"
 #include "timestamp.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <ifaddrs.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +31,7 @@ struct visit {
     uint32_t latency_ms;               /* of the first answer */
     char error[24];                    /* the first one; "" */
     char node_name[NODE_NAME_MAX + 1]; /* what /api/stats said; "" */
+    char places[PLACES_MAX];           /* a manual node's: where it said so */
 };
 
 static const struct {
@@ -69,6 +74,7 @@ static enum probe_outcome tell_cache(const struct visit *visit)
         .error = visit->error[0] && !visit->usable ? visit->error : NULL,
         .latency_ms = answered ? visit->latency_ms : 0,
         .node_name = visit->node_name[0] ? visit->node_name : NULL,
+        .places = visit->places[0] ? visit->places : NULL,
     };
     if (node) {
         node->poll_in_flight = false;
@@ -114,6 +120,46 @@ static void learn_clock(const struct visit *visit, struct node *node, const stru
     }
 }
 
+static bool is_loopback(const char *address)
+{
+    return strncmp(address, "127.", 4) == 0 || strcmp(address, "::1") == 0;
+}
+
+/* Others know this machine's own Smollama by any of its addresses. */
+static void add_own_places(char places[PLACES_MAX], unsigned port)
+{
+    struct ifaddrs *all;
+    if (getifaddrs(&all) != 0) {
+        places[0] = '\0'; /* not known */
+        return;
+    }
+    for (const struct ifaddrs *i = all; i; i = i->ifa_next) {
+        char text[INET6_ADDRSTRLEN];
+        int family = i->ifa_addr ? i->ifa_addr->sa_family : AF_UNSPEC;
+        const void *address =
+            family == AF_INET
+                ? (const void *)&((const struct sockaddr_in *)(const void *)i->ifa_addr)->sin_addr
+            : family == AF_INET6
+                ? (const void *)&((const struct sockaddr_in6 *)(const void *)i->ifa_addr)->sin6_addr
+                : NULL;
+        if (address && !(i->ifa_flags & IFF_LOOPBACK) && inet_ntop(family, address, text, sizeof text)) {
+            place_add(places, text, port);
+        }
+    }
+    freeifaddrs(all);
+}
+
+static void note_place(struct visit *visit, const struct fetch_answer *answer)
+{
+    visit->places[0] = '\0';
+    if (answer->peer[0]) {
+        place_add(visit->places, answer->peer, answer->peer_port);
+    }
+    if (is_loopback(answer->peer)) {
+        add_own_places(visit->places, answer->peer_port);
+    }
+}
+
 /* Checks a 200 and gives it to the cache. False: nothing more is to be asked of this URL. */
 static bool take_body(struct visit *visit, struct node *node, const struct fetch_answer *answer)
 {
@@ -137,6 +183,9 @@ static bool take_body(struct visit *visit, struct node *node, const struct fetch
         note_error(visit, "wrong_node");
         reject(visit, node, &fault);
         return false;
+    }
+    if (kind == REPORT_STATS && visit->manual) {
+        note_place(visit, answer);
     }
     visit->utc_offset_s = node_answer_offset(body, answer->date_ms, visit->utc_offset_s);
     struct now now = clock_now();

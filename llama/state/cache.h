@@ -250,11 +250,12 @@ bool cache_drop_manual(struct cache *cache, const char *name, struct now now);
 void cache_link(struct cache *cache, bool up, struct now now);
 
 /*
- * A decoded heartbeat that came on <base>/<node>/health. 0 when taken. Else nothing changed: -ESTALE (of
- * another session than the current one: superseded ones are counted), -EALREADY ((session, seq) is known),
- * -EBADMSG (names another node; counted). `replayed`: the retain flag. age_s: how long the broker had the
- * message, from MQTT expiry; -1 = unknown. A message that is older than 2.5 intervals counts as replayed.
- * `url_allowed`: may the announced URL be polled as far as its text tells?
+ * A decoded heartbeat that came on <base>/<node>/health. One under the alias of a manual node that is
+ * elsewhere (see cache_poll_finished) ends the alias, and is of a node of its own. 0 when taken. Else nothing
+ * changed: -ESTALE (of another session than the current one: superseded ones are counted), -EALREADY
+ * ((session, seq) is known), -EBADMSG (names another node; counted). `replayed`: the retain flag. age_s: how
+ * long the broker had the message, from MQTT expiry; -1 = unknown. A message that is older than 2.5 intervals
+ * counts as replayed. `url_allowed`: may the announced URL be polled as far as its text tells?
  */
 int cache_heartbeat(struct cache *cache, struct node *node, const struct heartbeat *heartbeat, bool replayed,
                     int64_t age_s, bool url_allowed, struct now now, struct fault *ret_fault);
@@ -305,9 +306,11 @@ struct probe_result {
     const char *error;     /* word or NULL */
     uint32_t latency_ms;   /* of the first answer */
     const char *node_name; /* what /api/stats said; NULL = not asked or no answer */
+    const char *places;    /* where, as place.h has it; NULL = not known */
 };
 /* A manual node that answers under another name gets that as alias, and a node known under it is merged into
- * it. */
+ * it; but not with an agent that is another machine's: it announces another place, or says that its Smollama
+ * has another name. That is counted as wrong_node. */
 void cache_poll_finished(struct cache *cache, struct node *node, const struct probe_result *result,
                          struct now now);
 /* The node's clock minus ours, by the Date of an answer. */

@@ -267,6 +267,13 @@ int cache_heartbeat(struct cache *cache, struct node *node, const struct heartbe
                     heartbeat->node);
         return -EBADMSG;
     }
+    if (alias_is_wrong(entry, heartbeat)) {
+        entry = alias_split(cache, entry, heartbeat, now, ret_fault);
+        if (!entry) {
+            return -EBADMSG;
+        }
+        node = &entry->node;
+    }
     replayed = replayed || is_late(heartbeat, age_s);
     int e = check_session(cache, entry, heartbeat, replayed, now, ret_fault);
     if (e < 0) {

@@ -1,8 +1,12 @@
 /*
  * A manual node answers under a name of its own: that becomes its alias, and an agent that speaks under it is
  * this node. When that agent's node is there already, the two become one, under the manual name.
+ *
+ * Unless it is another machine, which happens to bear the name: by a copied configuration, or Smollama's
+ * default one. Then nothing of one may land on the other: there are two nodes, and the manual one says why.
  */
 #include "cache_internal.h"
+#include "place.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -90,6 +94,10 @@ static void move_content(struct cache *cache, struct entry *from, struct entry *
         if (theirs->origin == ORIGIN_NONE || !is_better(theirs, ours)) {
             continue;
         }
+        if (theirs->origin == ORIGIN_AGENT && to->node.has_heartbeat &&
+            !session_is_current(to, theirs->session)) {
+            continue; /* of another agent, perhaps of another machine */
+        }
         if (theirs->origin == ORIGIN_POLL && polled_by_mdns(&from->node)) {
             continue; /* a manual node takes nothing from there */
         }
@@ -112,6 +120,63 @@ static void move_exports(struct entry *from, struct entry *to)
         entry->master = to;
         memcpy(entry->node.master, to->node.name, sizeof to->node.name);
     }
+}
+
+/* Is an agent with that name surely another machine's than the manual node that answers under it? By the name
+ * of its Smollama, or by the place that it announces. */
+static bool is_another_machine(const struct entry *manual, const char *name, const char *url,
+                               const char *source_name)
+{
+    return (source_name[0] && strcmp(source_name, name) != 0) ||
+           place_is_elsewhere(manual->places, manual->manual_url ? manual->manual_url : "", url);
+}
+
+static void tell_of_another(struct cache *cache, struct entry *manual, const char *name, const char *url,
+                            struct fault *ret_fault)
+{
+    cache_fault(cache, manual, ret_fault, REJECT_WRONG_NODE,
+                "it calls itself \"%s\", and so does the agent of another machine (%s): two nodes", name,
+                url[0] ? url : "no URL");
+}
+
+bool alias_is_wrong(const struct entry *entry, const struct heartbeat *heartbeat)
+{
+    return entry->node.alias[0] && strcmp(entry->node.alias, heartbeat->node) == 0 &&
+           !session_is_superseded(entry, heartbeat->session) &&
+           is_another_machine(entry, heartbeat->node, heartbeat->url, heartbeat->source.node_name);
+}
+
+/* What the agent told of itself, and reported, leaves the manual node. */
+static void take_agent_away(struct cache *cache, struct entry *from, struct entry *to)
+{
+    struct evidence *e = &from->node.evidence;
+    swap_agents(to, from);
+    memset(&e->agent, 0, sizeof e->agent);
+    memset(&e->source, 0, sizeof e->source);
+    memset(e->snapshots, 0, sizeof e->snapshots);
+    e->source.since_wall_ms = TIMESTAMP_NONE;
+    from->node.found &= ~FOUND_MQTT;
+    for (int kind = 0; kind < REPORT_KINDS; kind++) {
+        cache_drop_report(cache, from, (enum report_kind)kind);
+    }
+    from->node.next_poll_ms = 0;
+}
+
+struct entry *alias_split(struct cache *cache, struct entry *entry, const struct heartbeat *heartbeat,
+                          struct now now, struct fault *ret_fault)
+{
+    cache_set_alias(cache, entry, "");
+    struct node *node =
+        cache_add(cache, heartbeat->node, strlen(heartbeat->node), FOUND_MQTT, now, ret_fault);
+    if (node && (!entry->node.has_heartbeat || session_is_current(entry, heartbeat->session))) {
+        take_agent_away(cache, entry, entry_of(node));
+        cache_choose_url(entry_of(node));
+    }
+    cache_choose_url(entry);
+    tell_of_another(cache, entry, heartbeat->node, heartbeat->url, node ? ret_fault : NULL);
+    cache_touch(cache, entry);
+    cache_judge(cache, entry, now, true);
+    return node ? entry_of(node) : NULL;
 }
 
 static void merge(struct cache *cache, struct entry *from, struct entry *to, struct now now)
@@ -151,6 +216,13 @@ void alias_learn(struct cache *cache, struct entry *entry, const char *name, str
     struct node *other = cache_find(cache, name, len);
     if (other && other->found & FOUND_MANUAL) {
         return; /* configured as well, or already taken for another manual node: each keeps its own */
+    }
+    if (other && other->has_heartbeat &&
+        is_another_machine(entry, name, other->announced_url, other->heartbeat.source.node_name)) {
+        tell_of_another(cache, entry, name, other->announced_url, NULL);
+        cache_set_alias(cache, entry, "");
+        cache_touch(cache, entry);
+        return;
     }
     if (other) {
         merge(cache, entry_of(other), entry, now);

@@ -70,6 +70,7 @@ struct entry {
     struct node node;
     struct name_link name_link, alias_link;
     char *manual_url, *announced_url, *mdns_url; /* owned; NULL = none */
+    char *places; /* a manual node's: where it said its name; owned; NULL = not known */
     bool announced_allowed, mdns_allowed;
     struct detected detected;
     struct telling telling; /* of its events */
@@ -262,6 +263,8 @@ int cache_apply(struct cache *cache, struct entry *entry, enum report_kind kind,
 /* The same for a report, whose session and seq are noted then. */
 int cache_apply_report(struct cache *cache, struct entry *entry, const struct report *report,
                        const struct source *source, struct now now, struct fault *ret_fault);
+/* What an agent reported of that kind goes. */
+void cache_drop_report(struct cache *cache, struct entry *entry, enum report_kind kind);
 /* Later confirmation of a snapshot: its times only ever advance. */
 void cache_confirm(struct snapshot *snapshot, int64_t wall_ms, int64_t mono_ms);
 void cache_drop_stats(struct cache *cache, struct entry *entry);
@@ -279,6 +282,11 @@ void sightings_finish(struct entry *entry);
 /* ---- cache_alias.c ---- */
 /* The manual node answered under `name`. May remove the node that was known under it. */
 void alias_learn(struct cache *cache, struct entry *entry, const char *name, struct now now);
+/* Is this a heartbeat under the alias of a manual node that is another machine? */
+bool alias_is_wrong(const struct entry *entry, const struct heartbeat *heartbeat);
+/* Then the alias ends. The node that the heartbeat is of, with what its session has told; NULL: no room. */
+struct entry *alias_split(struct cache *cache, struct entry *entry, const struct heartbeat *heartbeat,
+                          struct now now, struct fault *ret_fault);
 
 /* ---- cache_items.c ---- */
 /* All groups of one pass: the speaker's own items first, then each node that it re-exports. */

@@ -331,6 +331,7 @@ int cache_add_manual(struct cache *cache, const char *name, const char *url, str
     cache_choose_url(entry);
     if (moved) {
         leave_address(&entry->node);
+        cache_set_text(&entry->places, "");
     }
     export_detach(entry);
     cache_touch(cache, entry);
@@ -356,6 +357,7 @@ static void entry_free(struct cache *cache, struct entry *entry)
     free(entry->node.stats);
     free(entry->manual_url);
     free(entry->announced_url);
+    free(entry->places);
     sightings_finish(entry);
     detect_finish(entry);
     free(entry);

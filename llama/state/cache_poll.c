@@ -106,6 +106,7 @@ void cache_poll_finished(struct cache *cache, struct node *node, const struct pr
     cache_touch(cache, entry);
     cache_judge(cache, entry, now, true);
     if (result->node_name && node->found & FOUND_MANUAL) {
+        cache_set_text(&entry->places, result->places ? result->places : "");
         alias_learn(cache, entry, result->node_name, now);
     }
 }

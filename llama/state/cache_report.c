@@ -168,10 +168,17 @@ static bool is_known(const struct entry *entry, const struct report *report, boo
            report->captured_at_ms < snapshot->captured_wall_ms;
 }
 
-/* Must it wait, because it is of another session than the current one, of which this kind stands? */
+/* Must it wait for a heartbeat? Because it is of another session than the current one, of which this kind
+ * stands; or because it is under the alias of a manual node, and no heartbeat has told yet that it is the
+ * same machine. */
 static bool must_wait(const struct entry *entry, const struct report *report)
 {
-    const struct snapshot *snapshot = &entry->node.snapshots[report->kind];
+    const struct node *node = &entry->node;
+    const struct snapshot *snapshot = &node->snapshots[report->kind];
+    if (node->alias[0] && !node->has_heartbeat &&
+        json_string_is(report->node_slice, node->alias)) {
+        return true;
+    }
     return entry->node.has_heartbeat && !session_is_current(entry, report->session) && snapshot->seq > 0 &&
            session_is_current(entry, snapshot->session);
 }
@@ -229,7 +236,7 @@ int cache_report(struct cache *cache, struct node *node, const struct report *re
 
 /* ---- deletions ---- */
 
-static void clear_report(struct cache *cache, struct entry *entry, enum report_kind kind)
+void cache_drop_report(struct cache *cache, struct entry *entry, enum report_kind kind)
 {
     struct snapshot *snapshot = &entry->node.snapshots[kind];
     snapshot->session[0] = '\0';
@@ -273,7 +280,7 @@ void cache_cleared(struct cache *cache, struct node *node, enum topic_kind kind,
     case TOPIC_OBSERVATIONS:
     case TOPIC_MEMORIES:
     case TOPIC_STATS:
-        clear_report(cache, entry, (enum report_kind)(kind - TOPIC_READINGS));
+        cache_drop_report(cache, entry, (enum report_kind)(kind - TOPIC_READINGS));
         break;
     case TOPIC_HEALTH:
         clear_heartbeat(entry);

@@ -9,7 +9,7 @@ import pytest
 from tests.support.discovery_net import SHOWN_S, browsing, sightings
 from tests.support.mdns_responder import Service
 from tests.support.mdns_responder import packet as mdns_packet
-from tests.support.netns import THERE
+from tests.support.netns import HERE, THERE
 from tests.support.processes import SANITIZER
 from tests.support.set_clock import SetClock
 from tests.support.waiting import hold, stretched, wait_until
@@ -294,6 +294,45 @@ def test_manual_node_that_mdns_knew_first(net):
     shown = llamad.nodes()["my kitchen"]
     assert shown["url"] == manual.url and [s["url"] for s in sightings(llamad, "my kitchen")] == [other.url]
     assert not llamad.get("/api/cluster/observations", node="my kitchen")["observations"], "nothing from there stays"
+
+
+@pytest.mark.parametrize("first", ["manual", "agent"])
+def test_manual_node_and_another_machines_agent_of_the_same_name(net, first):
+    """A copied configuration: both call themselves kitchen. Neither gets the other's data, and it is said why."""
+    manual, other = net.node(THERE[0], "kitchen", "empty", start=False), net.node(THERE[1], "kitchen")
+    if first == "manual":
+        net.start(manual)
+    llamad = net.llamad(manual_nodes=[{"name": "my kitchen", "url": manual.url}])
+    if first == "manual":
+        wait_until(lambda: llamad.node("my kitchen")["alias"] == "kitchen", SHOWN_S, "it said its own name")
+    net.stack.fake_agent("kitchen", url=other.url).come_alive({"only:agent": 45.5})
+    if first == "agent":
+        llamad.wait_node("kitchen", "online", via="mqtt")
+        net.start(manual)
+    llamad.wait_node("my kitchen", "online", via="http", timeout=10)
+    llamad.wait_node("kitchen", "online", via="mqtt", timeout=10)
+    wait_until(lambda: llamad.node("my kitchen")["rejects"].get("wrong_node"), 10, "it is said what is wrong")
+
+    def apart() -> bool:
+        values = {(r["node"], r["full_id"]) for r in llamad.get("/api/cluster/readings")["readings"]}
+        return ("kitchen", "only:agent") in values and set(llamad.nodes()) == {"kitchen", "my kitchen"} \
+            and not [v for v in values if v == ("my kitchen", "only:agent")]
+    wait_until(apart, 5, "two nodes")
+    hold(apart, 2, "they stay two")
+
+
+def test_manual_node_and_its_own_agent_are_one(net):
+    """By the address that it announces; also where llamad itself reaches it by loopback."""
+    node = net.node(THERE[0], "kitchen")
+    own = net.stack.node("empty", "desk", host="127.0.0.1", port=8081, start=False)
+    own.start()
+    llamad = net.llamad(manual_nodes=[{"name": "my kitchen", "url": node.url},
+                                      {"name": "my desk", "url": "http://127.0.0.1:8081"}])
+    net.stack.fake_agent("kitchen", url=node.url).come_alive({"a:b": 1})
+    net.stack.fake_agent("desk", url=f"http://{HERE}:8081").come_alive({"a:b": 2})
+    for name in ("my kitchen", "my desk"):
+        llamad.wait_node(name, "online", via="mqtt", timeout=10)
+    hold(lambda: set(llamad.nodes()) == {"my kitchen", "my desk"}, 2, "two nodes, each once")
 
 
 def test_forged_name_of_an_agents_node(net):

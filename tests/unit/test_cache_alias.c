@@ -169,6 +169,137 @@ static void a_re_exported_node_is_merged_too(void **state)
     assert_int_equal(cache_node_count(w->cache), 2);
 }
 
+/* --- another machine of that name --- */
+
+/* The manual node answers under OWN at 10.0.0.1:8080. */
+static void answer_as_own(struct world *w)
+{
+    struct probe_result result = {.outcome = PROBE_OK,
+                                  .answered = true,
+                                  .latency_ms = 12,
+                                  .node_name = OWN,
+                                  .places = "10.0.0.1:8080"};
+    struct node *node = world_node(w, MANUAL);
+    cache_poll_started(w->cache, node, w->now);
+    cache_poll_finished(w->cache, node, &result, w->now);
+}
+
+static int beat_at(struct world *w, const char *session, uint64_t seq, const char *url, const char *source)
+{
+    struct heartbeat h = heartbeat_of(w, OWN, session, seq);
+    strcpy(h.url, url);
+    strcpy(h.source.node_name, source);
+    return world_heartbeat(w, &h, false, -1);
+}
+
+static void assert_two(struct world *w)
+{
+    const struct node *manual = cache_get(w->cache, MANUAL, strlen(MANUAL));
+    const struct node *agent = cache_get(w->cache, OWN, strlen(OWN));
+    assert_non_null(manual);
+    assert_non_null(agent);
+    assert_ptr_not_equal(manual, agent);
+    assert_string_equal(manual->alias, "");
+    assert_int_equal(manual->found, FOUND_MANUAL);
+    assert_false(manual->evidence.agent.ever);
+    assert_non_null(world_item(w, OWN, ITEM_READING, "a:agent"));
+    assert_null(world_item(w, MANUAL, ITEM_READING, "a:agent"));
+    assert_true(manual->rejects[REJECT_WRONG_NODE] > 0);
+    assert_non_null(strstr(manual->last_reject, "another machine"));
+    assert_int_equal(agent->rejects[REJECT_WRONG_NODE], 0);
+    assert_int_equal(agent->verdict.via, VIA_MQTT);
+    assert_int_equal(manual->verdict.via, VIA_HTTP);
+    assert_int_equal(cache_node_count(w->cache), 2);
+}
+
+static const char agents_readings[] = "{\"readings\":[{\"full_id\":\"a:agent\"}]}";
+
+static const struct {
+    const char *url, *source;
+} others[] = {
+    {"http://10.0.0.9:8080", OWN}, {"http://10.0.0.1:8081", ""}, {"", "pi-8"}, {URL, "pi-8"}};
+
+static void an_agent_elsewhere_is_not_merged(void **state)
+{
+    struct world *w = *state;
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        assert_int_equal(beat_at(w, "s1", 1, others[i].url, others[i].source), 0);
+        assert_int_equal(world_report(w, OWN, REPORT_READINGS, "s1", 1, agents_readings), 0);
+        answer_as_own(w);
+        assert_two(w);
+        answer_as_own(w);
+        assert_two(w);
+        assert_int_equal(cache_forget(w->cache, world_node(w, OWN)), 0);
+    }
+}
+
+static void an_agent_elsewhere_that_comes_later_ends_the_alias(void **state)
+{
+    struct world *w = *state;
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        answer_as_own(w);
+        assert_string_equal(world_node(w, MANUAL)->alias, OWN);
+        world_status(w, OWN, "s1", "online", false);
+        /* A report may come before the heartbeat: it waits. */
+        assert_int_equal(world_report(w, OWN, REPORT_READINGS, "s1", 1, agents_readings), 0);
+        assert_null(world_item(w, MANUAL, ITEM_READING, "a:agent"));
+        assert_int_equal(beat_at(w, "s1", 1, others[i].url, others[i].source), 0);
+        assert_two(w);
+        answer_as_own(w);
+        assert_two(w);
+        assert_int_equal(cache_forget(w->cache, world_node(w, OWN)), 0);
+    }
+}
+
+static void an_agent_that_turns_out_to_be_elsewhere_takes_its_data_along(void **state)
+{
+    struct world *w = *state;
+    answer_as_own(w);
+    assert_int_equal(beat_at(w, "s1", 1, "", ""), 0);
+    assert_int_equal(world_report(w, OWN, REPORT_READINGS, "s1", 1, agents_readings), 0);
+    assert_non_null(world_item(w, MANUAL, ITEM_READING, "a:agent"));
+    assert_int_equal(beat_at(w, "s1", 2, "http://10.0.0.9:8080", ""), 0);
+    assert_null(world_item(w, MANUAL, ITEM_READING, "a:agent"));
+    assert_false(world_node(w, MANUAL)->has_heartbeat);
+    assert_true(cache_wants_poll(w->cache, world_node(w, MANUAL), w->now));
+    assert_int_equal(world_report(w, OWN, REPORT_READINGS, "s1", 2, agents_readings), 0);
+    answer_as_own(w);
+    assert_two(w);
+}
+
+static void an_agent_at_the_same_place_is_the_node(void **state)
+{
+    struct world *w = *state;
+    assert_int_equal(beat_at(w, "s1", 1, URL "/", OWN), 0);
+    assert_int_equal(world_report(w, OWN, REPORT_READINGS, "s1", 1, agents_readings), 0);
+    answer_as_own(w);
+    assert_int_equal(cache_node_count(w->cache), 1);
+    assert_non_null(world_item(w, MANUAL, ITEM_READING, "a:agent"));
+    assert_int_equal(beat_at(w, "s1", 2, "", ""), 0); /* it announces none any more */
+    assert_int_equal(cache_node_count(w->cache), 1);
+    assert_state(w, MANUAL, "online", "");
+    assert_int_equal(world_node(w, MANUAL)->rejects[REJECT_WRONG_NODE], 0);
+}
+
+static void of_two_agents_of_that_name_only_the_own_one_gives_data(void **state)
+{
+    struct world *w = *state;
+    answer_as_own(w);
+    assert_int_equal(beat_at(w, "own", 1, URL, OWN), 0);
+    for (uint64_t seq = 1; seq < 8; seq++) {
+        beat_at(w, "foreign", seq, "http://10.0.0.9:8080", OWN);
+        world_report(w, OWN, REPORT_READINGS, "foreign", seq, agents_readings);
+        assert_null(world_item(w, MANUAL, ITEM_READING, "a:agent"));
+        world_wait(w, 5000);
+        beat_at(w, "own", 1 + seq, URL, OWN);
+        answer_as_own(w);
+        assert_null(world_item(w, MANUAL, ITEM_READING, "a:agent"));
+        world_wait(w, 5000);
+    }
+    assert_state(w, MANUAL, "degraded", "duplicate_name");
+    assert_int_equal(cache_node_count(w->cache), 1);
+}
+
 /* --- configured no more --- */
 
 static void a_dropped_node_goes(void **state)
@@ -240,6 +371,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_answered_name_becomes_an_alias, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_agent_elsewhere_is_not_merged, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_agent_elsewhere_that_comes_later_ends_the_alias, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(an_agent_that_turns_out_to_be_elsewhere_takes_its_data_along, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(an_agent_at_the_same_place_is_the_node, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(of_two_agents_of_that_name_only_the_own_one_gives_data, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(a_dropped_node_goes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_dropped_node_with_an_agent_stays_without_its_address, set_up,
                                         tear_down),
