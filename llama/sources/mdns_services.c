@@ -18,6 +18,7 @@ struct mdns_service {
     bool forgotten;               /* its node was: only an answer brings it back */
     bool hurried;                 /* asked again sooner than usual */
     char node[NODE_NAME_MAX + 1]; /* whose sighting the cache holds; "" = none */
+    int64_t looked_ms;            /* for an agent whose Smollama it is */
     int64_t checked_ms;           /* 0 = not since the address is known */
 };
 
@@ -272,8 +273,19 @@ bool mdns_services_gone(struct mdns_services *services, const char *instance, in
 
 /* ---- who is it? ---- */
 
+/* Has an agent spoken meanwhile whose Smollama it is, under another name? */
+static bool is_an_agents(const struct mdns_services *services, struct mdns_service *service,
+                         const struct node *node, struct now now)
+{
+    if (!service->proven || node->found != FOUND_MDNS || now.mono_ms - service->looked_ms < MDNS_HURRY_MS) {
+        return false;
+    }
+    service->looked_ms = now.mono_ms;
+    return cache_agent_at(services->cache, service->node, service->url) != NULL;
+}
+
 /* From when on it may be asked; 0 = there is nothing to ask. */
-static int64_t check_due_ms(struct mdns_services *services, struct mdns_service *service)
+static int64_t check_due_ms(struct mdns_services *services, struct mdns_service *service, struct now now)
 {
     if (service->checked_ms == 0) {
         return 1; /* at once */
@@ -296,6 +308,9 @@ static int64_t check_due_ms(struct mdns_services *services, struct mdns_service 
     if (service->proven || node->found != FOUND_MDNS) {
         set_unproven(services, service, false);
     }
+    if (is_an_agents(services, service, node, now)) {
+        return now.mono_ms;
+    }
     if (!used) {
         return 0;
     }
@@ -310,7 +325,7 @@ const char *mdns_services_next_check(struct mdns_services *services, struct now 
         return NULL;
     }
     for (struct mdns_service *service = services->first; service; service = service->next) {
-        int64_t due_ms = service->allowed && !service->checking ? check_due_ms(services, service) : 0;
+        int64_t due_ms = service->allowed && !service->checking ? check_due_ms(services, service, now) : 0;
         if (due_ms != 0 && due_ms <= now.mono_ms &&
             !was_just_asked(services, target_of(service), now.mono_ms)) {
             note_asked(services, target_of(service), now.mono_ms);
@@ -323,6 +338,23 @@ const char *mdns_services_next_check(struct mdns_services *services, struct now 
     return NULL;
 }
 
+/* The sighting is of the node that was named; or of the agent's that vouches for name and address, and then
+ * what was a node by that name and mDNS alone was none. */
+static bool tell_named(struct mdns_services *services, struct mdns_service *service, const char *name,
+                       struct now now, struct fault *ret_fault)
+{
+    char before[NODE_NAME_MAX + 1], owner[NODE_NAME_MAX + 1];
+    const struct node *agent = cache_agent_at(services->cache, name, service->url);
+    memcpy(before, service->node, sizeof before);
+    snprintf(owner, sizeof owner, "%s", agent ? agent->name : name);
+    bool told = tell(services, service, owner, true, now, ret_fault);
+    struct node *left = cache_find(services->cache, before, strlen(before));
+    if (agent && left && left->found == FOUND_MDNS && !left->sightings) {
+        cache_forget(services->cache, left);
+    }
+    return told;
+}
+
 static bool take_answer(struct mdns_services *services, struct mdns_service *service, const char *node_name,
                         struct now now, struct fault *ret_fault)
 {
@@ -330,7 +362,7 @@ static bool take_answer(struct mdns_services *services, struct mdns_service *ser
     service->checked_ms = now.mono_ms;
     if (node_name[0]) {
         service->forgotten = false;
-        return tell(services, service, node_name, true, now, ret_fault);
+        return tell_named(services, service, node_name, now, ret_fault);
     }
     /* Nobody speaks there now: whoever it was known to be, it still is. */
     if (service->node[0] || service->forgotten) {
@@ -352,7 +384,8 @@ bool mdns_services_checked(struct mdns_services *services, uint64_t id, const ch
     bool told = take_answer(services, service, node_name, now, ret_fault);
     for (struct mdns_service *other = services->first; other; other = other->next) {
         bool same = other != service && other->allowed && !other->checking;
-        int64_t due_ms = same && strcmp(other->url, service->url) == 0 ? check_due_ms(services, other) : 0;
+        int64_t due_ms =
+            same && strcmp(other->url, service->url) == 0 ? check_due_ms(services, other, now) : 0;
         if (due_ms != 0 && due_ms <= now.mono_ms) { /* the same would be asked there */
             struct fault fault = {.reason = REJECT_NONE};
             told = take_answer(services, other, node_name, now, &fault) || told;

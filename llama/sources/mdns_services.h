@@ -3,7 +3,8 @@
  *
  * A service is one instance on one network interface. What it is called proves nothing (one machine can
  * appear as `kitchen` and `kitchen-2`, and anybody may answer in any name): its address is asked over HTTP
- * which node it is, and the sighting belongs to the node that /api/stats names. Where nobody answers, it is a
+ * which node it is, and the sighting belongs to the node that /api/stats names, or to the one whose agent
+ * announces that address and says that its Smollama has this name. Where nobody answers, it is a
  * sighting of the node it is called, without life. An answer in another node's name at a later poll, or a
  * node that was forgotten, has it asked again.
  *

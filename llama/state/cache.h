@@ -290,6 +290,9 @@ bool cache_wants_refresh(const struct cache *cache, const struct node *node);
  */
 int cache_sighting(struct cache *cache, const char *name, size_t len, const struct sighting *seen,
                    enum node_type type, struct now now, struct fault *ret_fault);
+/* Whose agent announces this very URL, and says live that its Smollama is called `name`, where it has another
+ * name itself? NULL = nobody's. Looks at all nodes. */
+const struct node *cache_agent_at(const struct cache *cache, const char *name, const char *url);
 /* It does no more. A node that is known by nothing else and never answered goes with its last sighting; any
  * other is still polled where it was seen last. Unknown names and sightings are ignored. */
 void cache_sighting_gone(struct cache *cache, const char *name, size_t len, const struct sighting *seen,

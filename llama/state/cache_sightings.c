@@ -161,6 +161,25 @@ void cache_sighting_gone(struct cache *cache, const char *name, size_t len, cons
     cache_judge(cache, entry, now, true);
 }
 
+static bool same_base(const char *a, const char *b)
+{
+    size_t len = strlen(a);
+    len -= len > 0 && a[len - 1] == '/';
+    return strncmp(a, b, len) == 0 && b[len] == '\0';
+}
+
+const struct node *cache_agent_at(const struct cache *cache, const char *name, const char *url)
+{
+    for (const struct node *node = cache_first_node(cache); node; node = node->next) {
+        if (node->has_heartbeat && node->evidence.agent.heartbeat_ms != 0 &&
+            same_base(node->announced_url, url) && strcmp(node->heartbeat.source.node_name, name) == 0 &&
+            strcmp(node->name, name) != 0) {
+            return node;
+        }
+    }
+    return NULL;
+}
+
 void sightings_move(struct entry *from, struct entry *to)
 {
     size_t room = LIMIT_SIGHTINGS - count_sightings(&to->node);

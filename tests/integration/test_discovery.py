@@ -268,6 +268,27 @@ def test_polled_until_its_agent_speaks(net):
     assert values["system:cpu_temp"] == 1.5
 
 
+@pytest.mark.parametrize("first", ["mdns", "agent"])
+def test_agents_smollama_under_its_default_name_is_the_agents_node(net, first):
+    """Smollama is called smollama-node by default, on every machine; its agent has the name of the machine."""
+    node = net.node(name="smollama-node")
+    llamad = net.llamad()
+    if first == "mdns":
+        net.announce("smollama-node")
+        llamad.wait_node("smollama-node", "online", via="http", timeout=SHOWN_S)
+    fake = net.stack.fake_agent("pi", url=node.url)
+    source = {"kind": "smollama", "node_name": "smollama-node", "ok": True, "error": None, "since": None, "latency_ms": 1}
+    fake.status()
+    fake.heartbeat(source=source)
+    llamad.wait_node("pi", "online", via="mqtt")
+    if first == "agent":
+        net.announce("smollama-node")
+    wait_until(lambda: list(llamad.nodes()) == ["pi"] and sightings(llamad, "pi"), 20, "one machine, one node")
+    fake.status("offline")
+    llamad.wait_node("pi", "online", "agent_down", timeout=10)
+    hold(lambda: list(llamad.nodes()) == ["pi"], 2, "it stays one")
+
+
 def test_manual_node_keeps_its_url(net):
     manual, other = net.node(THERE[0], "kitchen"), net.node(THERE[1], "kitchen", "empty")
     llamad = net.llamad(manual_nodes=[{"name": "my kitchen", "url": manual.url}])

@@ -174,11 +174,8 @@ static void a_re_exported_node_is_merged_too(void **state)
 /* The manual node answers under OWN at 10.0.0.1:8080. */
 static void answer_as_own(struct world *w)
 {
-    struct probe_result result = {.outcome = PROBE_OK,
-                                  .answered = true,
-                                  .latency_ms = 12,
-                                  .node_name = OWN,
-                                  .places = "10.0.0.1:8080"};
+    struct probe_result result = {
+        .outcome = PROBE_OK, .answered = true, .latency_ms = 12, .node_name = OWN, .places = "10.0.0.1:8080"};
     struct node *node = world_node(w, MANUAL);
     cache_poll_started(w->cache, node, w->now);
     cache_poll_finished(w->cache, node, &result, w->now);
@@ -216,8 +213,7 @@ static const char agents_readings[] = "{\"readings\":[{\"full_id\":\"a:agent\"}]
 
 static const struct {
     const char *url, *source;
-} others[] = {
-    {"http://10.0.0.9:8080", OWN}, {"http://10.0.0.1:8081", ""}, {"", "pi-8"}, {URL, "pi-8"}};
+} others[] = {{"http://10.0.0.9:8080", OWN}, {"http://10.0.0.1:8081", ""}, {"", "pi-8"}, {URL, "pi-8"}};
 
 static void an_agent_elsewhere_is_not_merged(void **state)
 {

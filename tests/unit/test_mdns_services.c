@@ -440,6 +440,55 @@ static void all_addresses_together_are_asked_no_faster_than_the_limit(void **sta
     lan_close(&lan);
 }
 
+static void beat(struct lan *lan, const char *name, uint64_t seq, const char *url, const char *source)
+{
+    struct heartbeat h = heartbeat_of(&lan->world, name, "s1", seq);
+    strcpy(h.url, url);
+    strcpy(h.source.node_name, source);
+    assert_int_equal(world_heartbeat(&lan->world, &h, false, -1), 0);
+}
+
+/* As with Smollama's default name, on every machine the same. */
+static void the_smollama_of_an_agent_is_no_node_of_its_own(void **state)
+{
+    (void)state;
+    struct lan lan;
+    lan_open(&lan);
+    found(&lan, "smollama-node", "192.168.1.7");
+    check_is(&lan, "http://192.168.1.7:8080", "smollama-node");
+    world_poll(&lan.world, "smollama-node", PROBE_OK, NULL, "smollama-node");
+    beat(&lan, "pi-a", 1, "http://192.168.1.7:8080", "smollama-node");
+    beat(&lan, "pi-b", 1, "http://192.168.1.8:8080/", "smollama-node");
+    found(&lan, "smollama-node-2", "192.168.1.8"); /* its agent was first */
+    check_is(&lan, "http://192.168.1.8:8080", "smollama-node");
+    world_wait(&lan.world, MDNS_HURRY_MS);
+    check_is(&lan, "http://192.168.1.7:8080", "smollama-node");
+    no_check(&lan);
+    assert_null(get(&lan, "smollama-node"));
+    assert_int_equal(sighting_count(&lan, "pi-a"), 1);
+    assert_int_equal(sighting_count(&lan, "pi-b"), 1);
+    assert_int_equal(cache_node_count(lan.world.cache), 2);
+    assert_string_equal(get(&lan, "pi-a")->url, "http://192.168.1.7:8080");
+    lan_close(&lan);
+}
+
+static void an_agent_without_that_address_or_name_leaves_it_a_node(void **state)
+{
+    (void)state;
+    struct lan lan;
+    lan_open(&lan);
+    beat(&lan, "pi-a", 1, "http://192.168.1.9:8080", "smollama-node");
+    beat(&lan, "pi-b", 1, "http://192.168.1.7:8080", "another");
+    beat(&lan, "pi-c", 1, "", "smollama-node");
+    found(&lan, "smollama-node", "192.168.1.7");
+    check_is(&lan, "http://192.168.1.7:8080", "smollama-node");
+    assert_int_equal(sighting_count(&lan, "smollama-node"), 1);
+    world_wait(&lan.world, MDNS_HURRY_MS);
+    no_check(&lan);
+    assert_int_equal(cache_node_count(lan.world.cache), 4);
+    lan_close(&lan);
+}
+
 static void a_changed_type_is_taken_over(void **state)
 {
     (void)state;
@@ -476,6 +525,8 @@ int main(void)
         cmocka_unit_test(the_newest_is_asked_first),
         cmocka_unit_test(one_address_is_asked_once_a_second_for_all_who_are_there),
         cmocka_unit_test(all_addresses_together_are_asked_no_faster_than_the_limit),
+        cmocka_unit_test(the_smollama_of_an_agent_is_no_node_of_its_own),
+        cmocka_unit_test(an_agent_without_that_address_or_name_leaves_it_a_node),
         cmocka_unit_test(a_changed_type_is_taken_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
