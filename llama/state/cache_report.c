@@ -175,8 +175,7 @@ static bool must_wait(const struct entry *entry, const struct report *report)
 {
     const struct node *node = &entry->node;
     const struct snapshot *snapshot = &node->snapshots[report->kind];
-    if (node->alias[0] && !node->has_heartbeat &&
-        json_string_is(report->node_slice, node->alias)) {
+    if (node->alias[0] && !node->has_heartbeat && json_string_is(report->node_slice, node->alias)) {
         return true;
     }
     return entry->node.has_heartbeat && !session_is_current(entry, report->session) && snapshot->seq > 0 &&
