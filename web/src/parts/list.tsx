@@ -11,15 +11,20 @@ interface HeadProps {
   /** How many there would be without the search. */
   total?: string;
   placeholder: string;
+  /** What narrows the list, before its search. */
+  children?: ComponentChildren;
+  /** What is done with the whole list, after it. */
+  end?: ComponentChildren;
 }
 
-export function ListHead({ title, shown, total, placeholder }: HeadProps): JSX.Element {
+export function ListHead({ title, shown, total, placeholder, children, end }: HeadProps): JSX.Element {
   return (
     <div class="list-head">
       <h2>
         {title} <span class="count num">{count(shown)}</span>
       </h2>
       {total && <span class="muted">{total}</span>}
+      {children}
       <label class="search">
         <span class="sr">Search {title.toLowerCase()}</span>
         <svg class="icon" viewBox="0 0 16 16" aria-hidden="true">
@@ -40,6 +45,7 @@ export function ListHead({ title, shown, total, placeholder }: HeadProps): JSX.E
           onInput={(event) => search(event.currentTarget.value)}
         />
       </label>
+      {end}
     </div>
   );
 }
