@@ -18,7 +18,7 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..', '..');
-const BUILD = resolve(ROOT, process.env.BUILD_DIR ?? 'build/dev');
+export const BUILD = resolve(ROOT, process.env.BUILD_DIR ?? 'build/dev');
 const LLAMAD = join(BUILD, 'llama', 'llamad');
 const AGENT = join(BUILD, 'alpaca-agent', 'alpaca-agent');
 const WEB = join(ROOT, 'web', 'dist');

@@ -7,7 +7,8 @@ export const STEP_MS = 30_000;
 export const SPAN_MS = 3_600_000;
 /** Asked for in one request. */
 const BATCH = 48;
-const BATCH_WAIT_MS = 60;
+/** Asked when nothing more was shown for so long: rows that fly by are not worth a question. */
+const CALM_MS = 120;
 /** Kept when nobody shows them any more. */
 const KEPT = 400;
 /** A series that nobody showed for as long has missed too much: it is asked for again. */
@@ -84,6 +85,7 @@ export class SeriesStore {
   private readonly entries = new Map<string, Entry>();
   private waiting = false;
   private busy = false;
+  private shownAt = 0;
 
   constructor(
     private readonly ports: SeriesPorts,
@@ -101,7 +103,10 @@ export class SeriesStore {
       this.entries.set(key, entry);
     } else if (entry.shown === 0 && this.ports.now() - entry.leftAt > STALE_MS) entry.state = 'new';
     entry.shown++;
-    if (entry.state === 'new') this.askSoon();
+    if (entry.state === 'new') {
+      this.shownAt = this.ports.now();
+      this.askSoon();
+    }
     return entry.series;
   }
 
@@ -151,9 +156,10 @@ export class SeriesStore {
   private askSoon(): void {
     if (this.waiting || this.busy) return;
     this.waiting = true;
-    this.ports.after(BATCH_WAIT_MS, () => {
+    this.ports.after(CALM_MS, () => {
       this.waiting = false;
-      void this.ask();
+      if (this.ports.now() - this.shownAt < CALM_MS) this.askSoon();
+      else void this.ask();
     });
   }
 
@@ -166,7 +172,7 @@ export class SeriesStore {
     const abort = new AbortController();
     const names = batch.map(({ node, fullId }) => `series=${encodeURIComponent(`${node}/${fullId}`)}`);
     try {
-      const answer = await this.ports.get(`history?points=240&${names.join('&')}`, abort.signal);
+      const answer = await this.ports.get(`history?points=120&${names.join('&')}`, abort.signal);
       const list = (answer as { series?: unknown }).series;
       batch.forEach((entry, index) => take(entry, Array.isArray(list) ? list[index] : undefined));
       this.changed();

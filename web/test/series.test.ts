@@ -68,6 +68,7 @@ function storeOf(): {
     asked,
     world,
     pass: () => {
+      world.time += 200;
       const due = timers;
       timers = [];
       for (const run of due) run();
@@ -93,11 +94,25 @@ test('what_is_shown_at_the_same_time_is_asked_for_at_once', async () => {
   const b = store.show('b', 'x/2&=');
   store.show('b', 'x/2&=');
   pass();
-  assert.deepEqual(asked, ['history?points=240&series=pi%20a%2Fx%3A1&series=b%2Fx%2F2%26%3D']);
+  assert.deepEqual(asked, ['history?points=120&series=pi%20a%2Fx%3A1&series=b%2Fx%2F2%26%3D']);
   await answer([points(1, 2), points(3)]);
   assert.deepEqual([a.steps.length, b.steps.length], [2, 1]);
   pass();
   assert.equal(asked.length, 1);
+});
+
+test('rows_that_fly_by_are_not_asked_for', async () => {
+  const { store, asked, world, pass } = storeOf();
+  for (let i = 0; i < 10; i++) {
+    store.show('n', `x:${i}`);
+    world.time -= 200;
+    pass();
+    assert.equal(asked.length, 0, 'more comes into sight all the time');
+    if (i < 9) store.hide('n', `x:${i}`);
+  }
+  pass();
+  assert.equal(asked.length, 1);
+  assert.equal(asked[0]?.match(/series=/g)?.length, 1, 'the one that stayed');
 });
 
 test('more_than_fits_comes_in_a_second_request', async () => {
