@@ -9,7 +9,7 @@
 //   silent        leaves the sockets open and says nothing more
 //   gap           a delta of another instance
 //   restart       a new instance
-import { readFileSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -23,7 +23,6 @@ const TYPES = {
   '.css': 'text/css',
   '.svg': 'image/svg+xml',
 };
-const FILES = ['index.html', 'app.js', 'style.css', 'icon.svg'];
 const HEADERS = {
   'Content-Security-Policy':
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
@@ -99,7 +98,7 @@ function answer(mock, dist, renew, request, response) {
   };
   const sendJson = (status, value) => send(status, 'application/json', mock.cluster.text(value));
   const name = url.pathname === '/' ? 'index.html' : url.pathname.slice(1);
-  if (FILES.includes(name)) return send(200, TYPES[extname(name)], readFileSync(join(dist, name)));
+  if (readdirSync(dist).includes(name)) return send(200, TYPES[extname(name)], readFileSync(join(dist, name)));
   if (request.method === 'POST' && url.pathname.startsWith('/mock/')) {
     control(mock, renew, url.pathname.slice(6), url.searchParams);
     return sendJson(200, {});
