@@ -127,9 +127,9 @@ static void on_timer(void *user)
             loop_timer_start(missing->timer, STEP_MS, 0);
             return;
         }
+        /* Too much is under way: later. Or the link is down: the next connect begins anew. */
         if (missing->ask(missing->user, node->name) != 0) {
-            begin_pass(
-                missing); /* too much under way; or the link is down, and the next connect begins anew */
+            begin_pass(missing);
             return;
         }
         note_asked(missing, node->name, now_ms);

@@ -14,7 +14,7 @@
 #include "loop.h"
 
 struct missing;
-/* Asks a node; 0, or -errno when the link is down. */
+/* Asks a node; 0, or -errno when it could not be asked now (the link is down, too much is under way). */
 typedef int missing_ask_fn(void *user, const char *node);
 
 /* Borrows loop and cache. NULL without memory. */

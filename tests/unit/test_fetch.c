@@ -366,7 +366,7 @@ static void hanging_requests_do_not_hold_up_others(void **state)
     struct burst burst = {.world = world, .left = 40};
     for (unsigned i = 0; i < 40; i++) {
         const char *url = url_of(world, i % 2 ? "/good" : "/hang");
-        assert_non_null(fetch_start(world->fetch, url, 700, MAX_BYTES, NULL, on_burst, &burst));
+        assert_non_null(fetch_start(world->fetch, url, 2000, MAX_BYTES, NULL, on_burst, &burst));
     }
     loop_run(world->loop);
     assert_int_equal(burst.good, 20);

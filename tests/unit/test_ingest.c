@@ -31,6 +31,7 @@ static struct wire {
     size_t sent_count;
     bool sent_retained;
     size_t sent_bytes;
+    bool full; /* no room for a publish */
     loop_timer_fn *pass;
     void *pass_user;
     uint64_t pass_after_ms; /* 0 = the timer is not running */
@@ -78,6 +79,9 @@ int mqtt_publish(struct mqtt *mqtt, const char *topic, const void *payload, size
     assert_int_equal(qos, 1);
     if (!wire.up) {
         return -ENOTCONN;
+    }
+    if (wire.full) {
+        return -ENOBUFS;
     }
     assert_in_range(wire.sent_count, 0, SENT_MAX - 1);
     strcpy(wire.sent[wire.sent_count++], topic);
@@ -473,6 +477,22 @@ static void missing_snapshots_are_asked_for_a_few_nodes_at_a_time(void **state)
     assert_int_equal(wire.pass_after_ms, 0);
 }
 
+static void a_question_that_finds_no_room_is_put_later(void **state)
+{
+    struct world *world = *state;
+    receive("alpaca/pi/health", HEARTBEAT("pi", "s1", "1", ""));
+    receive("alpaca/pi/health", HEARTBEAT("pi", "s1", "2", ""));
+    wire.full = true;
+    wire.pass(wire.pass_user);
+    assert_int_equal(wire.sent_count, 0);
+    assert_int_equal(wire.pass_after_ms, 5000);
+    assert_int_equal(logged(world, "asked them to send again"), 0);
+    wire.full = false;
+    wire.pass(wire.pass_user);
+    assert_int_equal(wire.sent_count, 1);
+    assert_string_equal(wire.sent[0], "alpaca/pi/refresh");
+}
+
 static void the_log_says_what_was_restored_and_what_is_missing(void **state)
 {
     struct world *world = *state;
@@ -529,6 +549,7 @@ int main(void)
         TEST(replayed_edge_message_is_no_sign_of_life),
         TEST(refresh_and_clear_stay_on_the_nodes_topics),
         TEST(missing_snapshots_are_asked_for_a_few_nodes_at_a_time),
+        TEST(a_question_that_finds_no_room_is_put_later),
         TEST(the_log_says_what_was_restored_and_what_is_missing),
         TEST(base_topic_that_is_anothers_is_refused),
     };
