@@ -5,6 +5,7 @@ import { ExactNumber } from './json';
 import { compareNames, confirmedAt, matcher, nodeNames, sourceLabel, words } from './select';
 import type { Model } from './state';
 import type { Filters, Sort } from './route';
+import { STATUSES } from './wire';
 import type { ClusterNode, Reading } from './wire';
 
 export interface RowRef {
@@ -38,6 +39,32 @@ export function nodePasses(node: ClusterNode | undefined, filters: Filters): boo
   return at < 0 || asText(labels[key]) === label.slice(at + 1);
 }
 
+/** A drop-down of more serves nobody. */
+const CHOICES = 500;
+
+/** What the filters can be set to: what exists, in order. */
+export interface Choices {
+  type: readonly string[];
+  label: readonly string[];
+  state: readonly string[];
+}
+
+export function choices(model: Model): Choices {
+  const types = new Set<string>();
+  for (const own of model.readings.values()) for (const fullId of own.keys()) types.add(sourceType(fullId));
+  const labels = new Set<string>();
+  const states = new Set<string>();
+  for (const { labels: own, status } of model.nodes.values()) {
+    states.add(status);
+    for (const [key, value] of Object.entries(own ?? {})) labels.add(`${key}:${asText(value)}`);
+  }
+  return {
+    type: [...types].slice(0, CHOICES).sort(compareNames),
+    label: [...labels].slice(0, CHOICES).sort(compareNames),
+    state: STATUSES.filter((status) => states.has(status)),
+  };
+}
+
 /** May the order move although no reading came or went? Then it is worth asking again now and then. */
 export function movesWithValues({ query, filters, sort }: ReadingQuestion): boolean {
   return query !== '' || !!filters.state || sort?.key === 'value' || sort?.key === 'age';
@@ -49,6 +76,11 @@ export class ReadingIndex {
   private all: readonly RowRef[] = [];
   private byNode = new Map<string, readonly RowRef[]>();
   private collated = new Map<string, number>();
+
+  /** How many there are before anything narrows them. */
+  get total(): number {
+    return this.all.length;
+  }
 
   rows(model: Model, question: ReadingQuestion): readonly RowRef[] {
     this.follow(model);

@@ -5,6 +5,7 @@ import type { RefObject } from 'preact';
 import { ReadingIndex, movesWithValues } from '../order';
 import type { ReadingQuestion, RowRef } from '../order';
 import { model } from '../store';
+import { isHeld } from './summary';
 
 const SHAPE_MS = 300;
 const VALUES_MS = 2000;
@@ -18,14 +19,14 @@ interface Order {
   rows: readonly RowRef[];
 }
 
-/** The rows in their order, and a text that changes when the reader asks for other ones. */
+/** The rows in their order, how many there are without filters, and a text that changes when the reader asks for other ones. */
 export function useOrder(
   body: RefObject<HTMLElement | null>,
   question: ReadingQuestion,
-): { rows: readonly RowRef[]; asked: string } {
+): { rows: readonly RowRef[]; total: number; asked: string } {
   const asked = JSON.stringify(question);
   const order = useRef<Order | null>(null);
-  const [, again] = useState(0);
+  const [turn, again] = useState(0);
   const now = performance.now();
   const wait = waitFor(order.current, asked, question, model.value.shape, now, body.current);
   if (wait <= 0) {
@@ -36,8 +37,8 @@ export function useOrder(
     if (!late) return undefined;
     const timer = setTimeout(() => again((count) => count + 1), wait);
     return () => clearTimeout(timer);
-  }, [late, asked]);
-  return { rows: order.current!.rows, asked };
+  }, [late, asked, turn]);
+  return { rows: order.current!.rows, total: index.total, asked };
 }
 
 /** In ms; 0: now, Infinity: not before something changes. */
@@ -52,6 +53,5 @@ function waitFor(
   if (order === null || order.question !== asked) return 0;
   if (order.shape !== shape) return order.at + SHAPE_MS - now;
   if (!movesWithValues(question)) return Infinity;
-  const held = body !== null && (body.matches(':hover') || body.contains(document.activeElement));
-  return held ? Math.max(SHAPE_MS, order.at + VALUES_MS - now) : order.at + VALUES_MS - now;
+  return isHeld(body) ? Math.max(SHAPE_MS, order.at + VALUES_MS - now) : order.at + VALUES_MS - now;
 }

@@ -63,7 +63,7 @@ function LongValue({ shown }: { shown: Shown }): JSX.Element {
   const text = cut ? `${[...shown.text.slice(0, LONG)].slice(0, -1).join('')}…` : shown.text;
   const body = <Text value={text} />;
   return (
-    <span class={`value ${shown.kind}`} title={cut ? plain(shown.text.slice(0, 4000)) : undefined}>
+    <span class={`value ${shown.kind}`} title={plain(shown.text.slice(0, 4000))}>
       {shown.kind === 'json' ? <code>{body}</code> : body}
       <Unit text={shown.unit} space=" " />
     </span>

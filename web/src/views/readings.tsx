@@ -1,58 +1,66 @@
 // Every last value of every node in one table.
 import { useRef } from 'preact/hooks';
-import type { JSX, RefObject } from 'preact';
-import { count, plain, shown } from '../format';
+import type { JSX } from 'preact';
+import { asText, count, plain, shown } from '../format';
+import type { ExportRow } from '../export';
+import { Export } from '../parts/export';
+import { Filters, NoMatch, Ways, isNarrowed } from '../parts/filters';
 import { ListHead, Nothing } from '../parts/list';
 import { useOrder } from '../parts/order';
 import { Spark } from '../parts/spark';
 import { NodeName, oldClass } from '../parts/state';
+import { Table } from '../parts/table';
+import type { Column } from '../parts/table';
 import { Text } from '../parts/text';
 import { Age } from '../parts/time';
 import { Value } from '../parts/value';
-import { useAnchor, useWindow } from '../parts/window';
 import { readingOf, toldAt } from '../order';
 import type { RowRef } from '../order';
+import { linkTo } from '../route';
 import { isOld, sourceLabel } from '../select';
-import { here, model, narrow, sortBy } from '../store';
+import { here, model } from '../store';
 
-/** As in tables.css. */
-const ROW = 34;
-const ROW_NARROW = 58;
-
-const COLUMNS = [
-  { key: 'node', title: 'Node', class: '' },
-  { key: 'source', title: 'Source', class: '' },
-  { key: 'value', title: 'Value', class: 'right' },
-  { key: 'age', title: 'Age', class: 'right' },
-] as const;
+const COLUMNS: readonly Column[] = [
+  { key: 'node', title: 'Node' },
+  { key: 'source', title: 'Source' },
+  { key: 'value', title: 'Value', right: true },
+  { key: 'spark', title: 'Last hour', fixed: true },
+  { key: 'age', title: 'Age', right: true },
+];
 
 export function Readings(): JSX.Element {
   const { node, query, sort, filters } = here.value;
   const body = useRef<HTMLTableSectionElement>(null);
-  const { rows, asked } = useOrder(body, { node, query, sort, filters });
+  const { rows, total, asked } = useOrder(body, { node, query, sort, filters });
+  const narrowed = isNarrowed();
+  const missing = node !== null && !model.value.nodes.has(node);
   return (
     <section aria-label="Readings">
-      <ListHead title="Readings" shown={rows.length} placeholder="Node, source, value…" />
-      {rows.length === 0 ? (
-        <Nothing>No node has sent a reading yet.</Nothing>
+      <ListHead
+        title="Readings"
+        shown={rows.length}
+        {...(narrowed ? { total: `of ${count(total)}` } : {})}
+        placeholder="Node, source, value…"
+        end={<Export name="readings" rows={() => exported(rows)} />}
+      >
+        <Ways />
+        <Filters />
+      </ListHead>
+      {rows.length > 0 ? (
+        <Table
+          class="readings"
+          label="Readings"
+          columns={COLUMNS}
+          order="node"
+          body={body}
+          rows={rows}
+          question={asked}
+          row={(row, index) => <Row key={row.key} row={row} index={index} />}
+        />
+      ) : narrowed && total > 0 && !missing ? (
+        <NoMatch what="readings" />
       ) : (
-        <div class="sheet">
-          {/* The roles are said again: a phone shows the rows as blocks, and browsers then forget what they are. */}
-          <table class="readings" role="table" aria-rowcount={rows.length + 1}>
-            <thead role="rowgroup">
-              <tr role="row" aria-rowindex={1}>
-                {COLUMNS.slice(0, 3).map((column) => (
-                  <SortHead key={column.key} column={column} />
-                ))}
-                <th role="columnheader" scope="col" class="c-spark">
-                  Last hour
-                </th>
-                <SortHead column={COLUMNS[3]} />
-              </tr>
-            </thead>
-            <Rows body={body} rows={rows} asked={asked} />
-          </table>
-        </div>
+        <Nothing>No node has sent a reading yet.</Nothing>
       )}
       {rows.length > 0 && (
         <p class="sr" role="status">
@@ -63,66 +71,29 @@ export function Readings(): JSX.Element {
   );
 }
 
-interface RowsProps {
-  body: RefObject<HTMLTableSectionElement | null>;
-  rows: readonly RowRef[];
-  asked: string;
-}
-
-function Rows({ body, rows, asked }: RowsProps): JSX.Element {
-  const height = narrow.value ? ROW_NARROW : ROW;
-  const { from, to } = useWindow(body, rows.length, height);
-  useAnchor(body, rows, height, asked);
-  return (
-    <tbody role="rowgroup" ref={body}>
-      <Space height={from * height} />
-      {rows.slice(from, to).map((row, index) => (
-        <Row key={row.key} row={row} index={from + index} />
-      ))}
-      <Space height={(rows.length - to) * height} />
-    </tbody>
-  );
-}
-
-/** Stands for the rows that are not made. */
-function Space({ height }: { height: number }): JSX.Element {
-  return (
-    <tr class="space" aria-hidden="true" style={{ height: `${height}px` }}>
-      <td colSpan={COLUMNS.length + 1} />
-    </tr>
-  );
-}
-
-function SortHead({ column }: { column: (typeof COLUMNS)[number] }): JSX.Element {
-  const sort = here.value.sort ?? { key: 'node', descending: false };
-  const mine = sort.key === column.key;
-  const next = { key: column.key, descending: mine && !sort.descending };
-  return (
-    <th
-      role="columnheader"
-      scope="col"
-      class={`${column.class} c-${column.key}`}
-      aria-sort={mine ? (sort.descending ? 'descending' : 'ascending') : 'none'}
-    >
-      <button
-        type="button"
-        class="sort"
-        onClick={() => sortBy(next.key === 'node' && !next.descending ? null : next)}
-      >
-        {column.title}
-        <span class="arrow" aria-hidden="true">
-          {mine ? (sort.descending ? '↓' : '↑') : ''}
-        </span>
-      </button>
-    </th>
-  );
+function exported(rows: readonly RowRef[]): ExportRow[] {
+  const now = model.peek();
+  return rows.flatMap((row) => {
+    const reading = readingOf(now, row);
+    if (reading === undefined) return [];
+    return {
+      node: row.node,
+      state: now.nodes.get(row.node)?.status ?? 'unknown',
+      source: row.fullId,
+      name: sourceLabel(reading) || null,
+      value: reading.value,
+      unit: reading.unit,
+      at: toldAt(now, row),
+    };
+  });
 }
 
 function Row({ row, index }: { row: RowRef; index: number }): JSX.Element | null {
   const reading = readingOf(model.value, row);
-  if (reading === undefined) return <Space height={narrow.peek() ? ROW_NARROW : ROW} />;
+  const flash = useFlash(reading?.value);
   const node = model.value.nodes.get(row.node);
-  const label = sourceLabel(reading);
+  const label = reading ? sourceLabel(reading) : '';
+  const address = linkTo('node', { node: row.node, filters: { source: row.fullId } });
   return (
     <tr
       role="row"
@@ -135,9 +106,9 @@ function Row({ row, index }: { row: RowRef; index: number }): JSX.Element | null
         <NodeName name={row.node} node={node} />
       </td>
       <td role="cell" class="c-source" title={plain([row.fullId, label].filter(Boolean).join(' · '))}>
-        <span class="mono">
+        <a class="mono" href={address}>
           <Text value={row.fullId} />
-        </span>
+        </a>
         {label && (
           <span class="muted source-label">
             <Text value={label} />
@@ -145,10 +116,15 @@ function Row({ row, index }: { row: RowRef; index: number }): JSX.Element | null
         )}
       </td>
       <td role="cell" class="c-value right">
-        <Value shown={shown(reading.value, reading.unit)} />
+        {/* The keyboard is there already with the source's link. */}
+        {reading && (
+          <a class={flash} href={address} tabIndex={-1}>
+            <Value shown={shown(reading.value, reading.unit)} />
+          </a>
+        )}
       </td>
       <td role="cell" class="c-spark">
-        {typeof reading.value === 'number' && <Spark node={row.node} fullId={row.fullId} />}
+        {typeof reading?.value === 'number' && <Spark node={row.node} fullId={row.fullId} />}
       </td>
       <td role="cell" class="c-age right">
         {isOld(node?.status) && <span class="old-tag">old</span>}
@@ -156,4 +132,14 @@ function Row({ row, index }: { row: RowRef; index: number }): JSX.Element | null
       </td>
     </tr>
   );
+}
+
+/** Another class at each change of the value: two animations that look the same, so that each begins anew. */
+function useFlash(value: unknown): string {
+  const last = useRef({ value, changes: 0 });
+  if (last.current.value !== value && asText(last.current.value) !== asText(value))
+    last.current.changes++;
+  last.current.value = value;
+  const { changes } = last.current;
+  return changes === 0 ? '' : changes % 2 === 0 ? 'flash-a' : 'flash-b';
 }
