@@ -10,12 +10,14 @@
 
 struct texts_filter {
     const struct query_param *text, *type;
-    int64_t not_before_ms; /* TIMESTAMP_NONE = any */
+    int64_t not_before_ms; /* by llamad's clock; TIMESTAMP_NONE = any */
 };
 
-static bool text_fits(const struct texts_filter *filter, const struct item *item)
+/* `node` is the cache's, whose clock told the item's time. */
+static bool text_fits(const struct texts_filter *filter, const struct item *item, const struct node *node)
 {
-    if (filter->not_before_ms != TIMESTAMP_NONE && item->at_ms < filter->not_before_ms) {
+    if (filter->not_before_ms != TIMESTAMP_NONE &&
+        cache_our_time(node, item->at_ms) < filter->not_before_ms) {
         return false;
     }
     if (filter->type && !json_string_is(json_member(item_json(item), "type"), filter->type->value)) {
@@ -31,15 +33,15 @@ static void offer_node(struct ranking *ranking, const struct texts_filter *filte
 {
     const struct found *found = findings ? findings_of(findings, node->name) : NULL;
     for (const struct item *item = node->items[kind]; item; item = item->next) {
-        if (!(found && found_has(found, item)) && text_fits(filter, item)) {
-            ranking_offer(ranking, item);
+        if (!(found && found_has(found, item)) && text_fits(filter, item, node)) {
+            ranking_offer(ranking, item, node);
         }
     }
     struct texts_filter own = *filter;
     own.text = NULL;
     for (const struct item *item = found ? found->items : NULL; item; item = item->next) {
-        if (text_fits(&own, item)) {
-            ranking_offer(ranking, item);
+        if (text_fits(&own, item, node)) {
+            ranking_offer(ranking, item, node);
         }
     }
 }
@@ -49,7 +51,7 @@ static size_t count_fitting(const struct ranking *ranking)
 {
     size_t bytes = 0, count = 0;
     while (count < ranking->count) {
-        bytes += ranking->items[count]->json_len + ITEM_ROOM;
+        bytes += ranking->items[count].item->json_len + ITEM_ROOM;
         if (bytes > LIMIT_DEEP_ANSWER) {
             break;
         }
@@ -89,7 +91,7 @@ static void write_texts(struct buf *out, const struct call *call, const struct r
     buf_char(out, '[');
     for (size_t i = 0; i < count; i++) {
         buf_json_sep(out);
-        api_write_item(out, ranking->items[i]);
+        api_write_item(out, ranking->items[i].item);
     }
     buf_str(out, "]}");
 }

@@ -99,14 +99,14 @@ static void write_newest(struct buf *out, const struct cache *cache, const struc
     }
     for (const struct node *node = NULL; (node = next_node(cache, scope, node));) {
         for (const struct item *item = node->items[kind]; item; item = item->next) {
-            ranking_offer(&ranking, item);
+            ranking_offer(&ranking, item, node);
         }
     }
     ranking_sort(&ranking);
     open_list(out, kinds[kind]);
     for (size_t i = 0; i < ranking.count; i++) {
         buf_json_sep(out);
-        api_write_item(out, ranking.items[i]);
+        api_write_item(out, ranking.items[i].item);
     }
     buf_char(out, ']');
     ranking_finish(&ranking);

@@ -8,7 +8,7 @@
 int ranking_init(struct ranking *ranking, size_t limit, ranking_order *order)
 {
     *ranking = (struct ranking){.limit = limit, .order = order};
-    ranking->items = malloc(limit * sizeof(const struct item *));
+    ranking->items = malloc(limit * sizeof *ranking->items);
     return ranking->items ? 0 : -ENOMEM;
 }
 
@@ -18,20 +18,20 @@ void ranking_finish(struct ranking *ranking)
     *ranking = (struct ranking){0};
 }
 
-static void swap(const struct item **a, const struct item **b)
+static void swap(struct ranked *a, struct ranked *b)
 {
-    const struct item *kept = *a;
+    struct ranked kept = *a;
     *a = *b;
     *b = kept;
 }
 
 static void sink(struct ranking *ranking, size_t count)
 {
-    const struct item **items = ranking->items;
+    struct ranked *items = ranking->items;
     for (size_t i = 0;;) {
         size_t last = i, child = 2 * i + 1;
         for (size_t end = child + 2; child < end && child < count; child++) {
-            if (ranking->order(items[child], items[last]) > 0) {
+            if (ranking->order(&items[child], &items[last]) > 0) {
                 last = child;
             }
         }
@@ -43,19 +43,20 @@ static void sink(struct ranking *ranking, size_t count)
     }
 }
 
-void ranking_offer(struct ranking *ranking, const struct item *item)
+void ranking_offer(struct ranking *ranking, const struct item *item, const struct node *node)
 {
-    const struct item **items = ranking->items;
+    struct ranked *items = ranking->items;
+    struct ranked offered = {item, cache_our_time(node, item->at_ms)};
     if (ranking->count == ranking->limit) {
-        if (ranking->order(item, items[0]) < 0) {
-            items[0] = item;
+        if (ranking->order(&offered, &items[0]) < 0) {
+            items[0] = offered;
             sink(ranking, ranking->count);
         }
         return;
     }
     size_t i = ranking->count++;
-    items[i] = item;
-    for (; i > 0 && ranking->order(items[i], items[(i - 1) / 2]) > 0; i = (i - 1) / 2) {
+    items[i] = offered;
+    for (; i > 0 && ranking->order(&items[i], &items[(i - 1) / 2]) > 0; i = (i - 1) / 2) {
         swap(&items[i], &items[(i - 1) / 2]);
     }
 }
@@ -81,20 +82,21 @@ static int compare_ids(const struct item *a, const struct item *b)
     return order ? order : (a->id_len > b->id_len) - (a->id_len < b->id_len);
 }
 
-int ranking_newest(const struct item *a, const struct item *b)
+int ranking_newest(const struct ranked *a, const struct ranked *b)
 {
     if (a->at_ms != b->at_ms) {
         return a->at_ms > b->at_ms ? -1 : 1; /* TIMESTAMP_NONE is the least of all */
     }
     /* what a node's own search found is not of the cache's node, but of its name */
-    int order = a->node != b->node ? strcmp(a->node->name, b->node->name) : 0;
-    return order ? order : compare_ids(a, b);
+    const struct node *of_a = a->item->node, *of_b = b->item->node;
+    int order = of_a != of_b ? strcmp(of_a->name, of_b->name) : 0;
+    return order ? order : compare_ids(a->item, b->item);
 }
 
-int ranking_confirmed(const struct item *a, const struct item *b)
+int ranking_confirmed(const struct ranked *a, const struct ranked *b)
 {
-    double x = isnan(a->number) ? -HUGE_VAL : a->number;
-    double y = isnan(b->number) ? -HUGE_VAL : b->number;
+    double x = isnan(a->item->number) ? -HUGE_VAL : a->item->number;
+    double y = isnan(b->item->number) ? -HUGE_VAL : b->item->number;
     if (x != y) {
         return x > y ? -1 : 1;
     }

@@ -339,6 +339,9 @@ const struct node *cache_next_export(const struct node *master, const struct nod
 const struct node *cache_get(const struct cache *cache, const char *name, size_t len); /* as cache_find */
 const struct item *cache_find_item(const struct cache *cache, const struct node *node, enum item_kind kind,
                                    const char *id, size_t id_len);
+/* When that was by llamad's clock: the node's own may be wrong. Small differences are not corrected, and
+ * TIMESTAMP_NONE stays. */
+int64_t cache_our_time(const struct node *node, int64_t at_ms);
 /* Newest first; then ->older. Stop at the first whose revision is not above yours. */
 const struct node *cache_newest_node(const struct cache *cache);
 const struct item *cache_newest_item(const struct cache *cache, enum item_kind kind);

@@ -2,6 +2,7 @@
  * What is wrong with a node that is alive: the detectors, fed with what comes in, and what concerns all.
  */
 #include "cache_internal.h"
+#include "timestamp.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,6 +75,14 @@ void detect_readings(struct entry *entry, int64_t captured_mono_ms, struct now n
 }
 
 /* ---- clocks ---- */
+
+#define OUR_TIME_FROM_MS 5000 /* less is what a message takes, and moves no item past another's */
+
+int64_t cache_our_time(const struct node *node, int64_t at_ms)
+{
+    bool wrong = node->has_clock_skew && llabs(node->clock_skew_ms) >= OUR_TIME_FROM_MS;
+    return wrong && at_ms != TIMESTAMP_NONE ? at_ms - node->clock_skew_ms : at_ms;
+}
 
 static void show_skew(struct entry *entry)
 {

@@ -304,6 +304,34 @@ static void observations_are_newest_first(void **state)
     }
 }
 
+/* `at` is what the node said; where it stands, and in which hours, goes by llamad's clock. */
+static void a_wrong_clock_moves_no_observation(void **state)
+{
+    struct house *house = *state;
+    struct world *w = &house->w;
+    static const struct {
+        const char *node, *text;
+        int64_t ahead_ms;
+    } said[] = {{"ahead", "09:30:00", 7200000},   /* 07:30 by our clock */
+                {"behind", "06:50:00", -7200000}, /* 08:50 */
+                {"right", "08:40:00", 0}};        /* 08:40; it is nine */
+    for (size_t i = 0; i < sizeof said / sizeof *said; i++) {
+        char body[200];
+        struct heartbeat h = heartbeat_of(w, said[i].node, "s", 1);
+        h.at_ms += said[i].ahead_ms;
+        world_node(w, said[i].node);
+        assert_int_equal(world_heartbeat(w, &h, false, -1), 0);
+        snprintf(body, sizeof body,
+                 "{\"observations\":[{\"id\":%zu,\"timestamp\":\"2026-11-23T%s\",\"text\":\"x\"}]}", i,
+                 said[i].text);
+        assert_int_equal(world_report(w, said[i].node, REPORT_OBSERVATIONS, "s", 1, body), 0);
+    }
+    assert_string_equal(ids(house, "/api/cluster/observations", "", "observations"), "1,2,0");
+    assert_string_equal(ids(house, "/api/cluster/observations", "hours=0.25", "observations"), "1");
+    assert_string_equal(ids(house, "/api/cluster/observations", "hours=1", "observations"), "1,2");
+    assert_non_null(strstr(get(house, "/api/cluster/observations", "node=ahead"), "2026-11-23T09:30:00"));
+}
+
 static void fifty_is_the_default_limit(void **state)
 {
     struct house *house = *state;
@@ -691,6 +719,7 @@ int main(void)
         in_house(readings_are_filtered),
         in_house(sources_stand_side_by_side),
         in_house(observations_are_newest_first),
+        in_house(a_wrong_clock_moves_no_observation),
         in_house(fifty_is_the_default_limit),
         in_house(memories_go_by_confirmation_then_age),
         in_house(stats_sum_what_nodes_say),

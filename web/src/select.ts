@@ -111,16 +111,20 @@ function items<T extends { node: string; id: unknown }>(
   return rows;
 }
 
-/** Newest first; unreadable times last. */
+/** Newest first by our clock; unreadable times last. */
+function byTime<T extends { at: string | null }>(a: ItemRow<T>, b: ItemRow<T>): number {
+  return (
+    compareTimes(byOurClock(b.item.at, b.node), byOurClock(a.item.at, a.node)) || compareNames(a.key, b.key)
+  );
+}
+
 export function observationRows(model: Model, filter: Filter): ItemRow<Observation>[] {
   const texts = (item: Observation): string[] => [
     asText(item.text),
     asText(item.type),
     ...related(item.related_sources),
   ];
-  return items(model, model.observations.values(), filter, texts).sort(
-    (a, b) => compareTimes(b.item.at, a.item.at) || compareNames(a.key, b.key),
-  );
+  return items(model, model.observations.values(), filter, texts).sort(byTime);
 }
 
 /** Most confirmed first, then newest. */
@@ -128,8 +132,7 @@ export function memoryRows(model: Model, filter: Filter): ItemRow<Memory>[] {
   const times = (memory: Memory): number =>
     typeof memory.times_confirmed === 'number' ? memory.times_confirmed : 0;
   return items(model, model.memories.values(), filter, (item) => [asText(item.text)]).sort(
-    (a, b) =>
-      times(b.item) - times(a.item) || compareTimes(b.item.at, a.item.at) || compareNames(a.key, b.key),
+    (a, b) => times(b.item) - times(a.item) || byTime(a, b),
   );
 }
 
