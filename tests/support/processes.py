@@ -166,10 +166,16 @@ class Process:
         self.send_signal(signal.SIGCONT)
 
     def rss_kib(self) -> int:
+        return self._memory_kib("VmRSS")
+
+    def peak_rss_kib(self) -> int:
+        return self._memory_kib("VmHWM")
+
+    def _memory_kib(self, what: str) -> int:
         for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
+            if line.startswith(f"{what}:"):
                 return int(line.split()[1])
-        raise AssertionError(f"{self.name} has no VmRSS")
+        raise AssertionError(f"{self.name} has no {what}")
 
     def assert_flat(self, before_kib: int, limit_kib: int = 2048, what: str = "") -> None:
         """Memory has not grown by more than that since. A sanitizer keeps what was freed: no statement then."""

@@ -96,8 +96,8 @@ class Stack:
         self._closers.append(client.close)
         return client
 
-    def stalled(self, llamad: Llamad) -> StalledClient:
-        client = StalledClient("127.0.0.1", llamad.port)
+    def stalled(self, llamad: Llamad, query: str = "", **options: int) -> StalledClient:
+        client = StalledClient("127.0.0.1", llamad.port, query, **options)
         self._closers.append(client.close)
         return client
 
