@@ -20,6 +20,8 @@ struct body {
     unsigned references;
     size_t len;
     char *data;
+    size_t *ends; /* of several messages in a row: where each ends, the last one at len; NULL = it is one.
+                     Owned */
 };
 struct body *
 body_take(char *data, size_t len); /* takes malloc'ed data; one reference; NULL (data freed) without memory */

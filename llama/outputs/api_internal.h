@@ -71,8 +71,11 @@ void api_search(struct api *api, enum item_kind kind, api_render *render, const 
 int api_fault(struct api_fault *fault, int status, const char *code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* Stats of some nodes; see api_write_stats. */
+/* Stats of some nodes; see api_write_stats. These are the members "nodes" and "totals", and one of "by_node".
+ */
 void api_write_stats_of(struct buf *out, const struct selection *nodes, uint64_t since);
+void api_write_sums(struct buf *out, const struct selection *nodes);
+void api_write_node_stats(struct buf *out, const struct node *node);
 /* Case-insensitive (ASCII) substring; an empty needle is found everywhere. */
 bool api_text_contains(const char *text, size_t len, const char *needle, size_t needle_len);
 void api_write_node_members(struct buf *out, const struct node *node, struct now now, bool with_age);

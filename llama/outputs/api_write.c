@@ -212,26 +212,35 @@ static void write_totals(struct buf *out, const struct selection *nodes)
                (long long)readings, (long long)observations, (long long)memories, (long long)sources);
 }
 
-void api_write_stats_of(struct buf *out, const struct selection *nodes, uint64_t since)
+void api_write_sums(struct buf *out, const struct selection *nodes)
 {
     buf_json_key(out, "nodes");
     write_states(out, nodes);
     buf_json_key(out, "totals");
     write_totals(out, nodes);
+}
+
+void api_write_node_stats(struct buf *out, const struct node *node)
+{
+    buf_json_cstr(out, node->name);
+    buf_char(out, ':');
+    if (node->stats) {
+        buf_append(out, node->stats, node->stats_len);
+    } else {
+        buf_str(out, "null");
+    }
+}
+
+void api_write_stats_of(struct buf *out, const struct selection *nodes, uint64_t since)
+{
+    api_write_sums(out, nodes);
     buf_json_key(out, "by_node");
     buf_char(out, '{');
     for (size_t i = 0; i < nodes->count; i++) {
         const struct node *node = nodes->nodes[i];
-        if (since && node->stats_revision <= since) {
-            continue;
-        }
-        buf_json_sep(out);
-        buf_json_cstr(out, node->name);
-        buf_char(out, ':');
-        if (node->stats) {
-            buf_append(out, node->stats, node->stats_len);
-        } else {
-            buf_str(out, "null");
+        if (!since || node->stats_revision > since) {
+            buf_json_sep(out);
+            api_write_node_stats(out, node);
         }
     }
     buf_char(out, '}');

@@ -29,6 +29,7 @@ void body_unref(struct body *body)
     }
     assert(body->references > 0);
     if (--body->references == 0) {
+        free(body->ends);
         free(body->data);
         free(body);
     }

@@ -1,59 +1,36 @@
-#include "frame.h"
-
-#include "api_internal.h"
-#include "ranking.h"
+#include "frame_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define SNAPSHOT_EVENTS 50
-#define SNAPSHOT_TEXTS  200
-#define USUAL_DELTA     2048 /* bytes: one node and a few readings */
+#define USUAL_DELTA 2048 /* bytes: one node and a few readings */
 
-static const char *const kinds[ITEM_KINDS] = {
+const char *const frame_keys[ITEM_KINDS] = {
     [ITEM_READING] = "readings", [ITEM_OBSERVATION] = "observations", [ITEM_MEMORY] = "memories"};
 
-/* What a session watches: one node (which may not be known yet), or all. */
-struct scope {
-    const struct node *only;
-    const char *name; /* NULL = all */
-};
-
-static bool watches(const struct scope *scope, const char *name)
+static bool watches(const struct frame_view *view, const char *name)
 {
-    return !scope->name || strcmp(scope->name, name) == 0;
+    return !view->name || strcmp(view->name, name) == 0;
 }
 
-/* What concerns the whole cluster concerns every session. */
-static bool watches_event(const struct scope *scope, const struct event *event)
+bool frame_watches_event(const struct frame_view *view, const struct event *event)
 {
-    return event->node[0] == '\0' || watches(scope, event->node);
+    return event->node[0] == '\0' || watches(view, event->node);
 }
 
-static void open_frame(struct buf *out, const char *type, const struct cache *cache, const char *instance,
-                       struct now now)
+void frame_open(struct buf *out, const struct frame_view *view, const char *type)
 {
     buf_str(out, "{\"type\":");
     buf_json_cstr(out, type);
     buf_str(out, ",\"instance\":");
-    buf_json_cstr(out, instance);
+    buf_json_cstr(out, view->instance);
     buf_str(out, ",\"revision\":");
-    buf_json_int(out, (int64_t)cache_revision(cache));
+    buf_json_int(out, (int64_t)cache_revision(view->cache));
     buf_str(out, ",\"timestamp\":");
-    buf_json_time(out, now.wall_ms);
-    api_write_broker(out, cache, now);
+    buf_json_time(out, view->now.wall_ms);
 }
 
-static struct body *close_frame(struct buf *out)
-{
-    size_t len;
-    buf_char(out, '}');
-    char *data = buf_take(out, &len);
-    buf_finish(out);
-    return data ? body_take(data, len) : NULL;
-}
-
-static void open_list(struct buf *out, const char *key)
+void frame_open_list(struct buf *out, const char *key)
 {
     buf_json_key(out, key);
     buf_char(out, '[');
@@ -65,7 +42,7 @@ static void open_element(struct buf *out, const char *key, bool *is_open)
     if (*is_open) {
         buf_char(out, ',');
     } else {
-        open_list(out, key);
+        frame_open_list(out, key);
         *is_open = true;
     }
 }
@@ -77,122 +54,28 @@ static void close_list(struct buf *out, bool is_open)
     }
 }
 
-/* ---- snapshot ---- */
-
-/* The node itself, or all nodes. The next one after `node`, or the first for NULL. */
-static const struct node *next_node(const struct cache *cache, const struct scope *scope,
-                                    const struct node *node)
-{
-    if (scope->name) {
-        return node ? NULL : scope->only;
-    }
-    return node ? node->next : cache_first_node(cache);
-}
-
-static void write_newest(struct buf *out, const struct cache *cache, const struct scope *scope,
-                         enum item_kind kind)
-{
-    struct ranking ranking;
-    if (ranking_init(&ranking, SNAPSHOT_TEXTS, ranking_newest) != 0) {
-        out->failed = true;
-        return;
-    }
-    for (const struct node *node = NULL; (node = next_node(cache, scope, node));) {
-        for (const struct item *item = node->items[kind]; item; item = item->next) {
-            ranking_offer(&ranking, item, node);
-        }
-    }
-    ranking_sort(&ranking);
-    open_list(out, kinds[kind]);
-    for (size_t i = 0; i < ranking.count; i++) {
-        buf_json_sep(out);
-        api_write_item(out, ranking.items[i].item);
-    }
-    buf_char(out, ']');
-    ranking_finish(&ranking);
-}
-
-static void write_stats(struct buf *out, const struct cache *cache, const struct scope *scope, uint64_t since)
-{
-    buf_json_key(out, "stats");
-    if (scope->name && !scope->only) {
-        const struct selection none = {0};
-        buf_char(out, '{');
-        api_write_stats_of(out, &none, 0);
-        buf_char(out, '}');
-    } else {
-        api_write_stats(out, cache, since, scope->only);
-    }
-}
-
-static void write_last_events(struct buf *out, const struct cache *cache, const struct scope *scope)
-{
-    const struct events *events = cache_events(cache);
-    size_t count = 0;
-    open_list(out, "events");
-    for (const struct event *event = NULL;
-         count < SNAPSHOT_EVENTS && (event = events_older(events, event));) {
-        if (watches_event(scope, event)) {
-            buf_json_sep(out);
-            api_write_event(out, event);
-            count++;
-        }
-    }
-    buf_char(out, ']');
-}
-
-struct body *frame_snapshot(const struct cache *cache, const char *instance, const struct node *only,
-                            const char *only_name, struct now now)
-{
-    const struct scope scope = {only, only_name};
-    struct buf out = BUF_INIT;
-    open_frame(&out, "snapshot", cache, instance, now);
-    open_list(&out, "nodes");
-    for (const struct node *node = NULL; (node = next_node(cache, &scope, node));) {
-        buf_json_sep(&out);
-        api_write_node(&out, node, now, false);
-    }
-    buf_char(&out, ']');
-    open_list(&out, kinds[ITEM_READING]);
-    for (const struct node *node = NULL; (node = next_node(cache, &scope, node));) {
-        for (const struct item *item = node->items[ITEM_READING]; item; item = item->next) {
-            buf_json_sep(&out);
-            api_write_item(&out, item);
-        }
-    }
-    buf_char(&out, ']');
-    write_stats(&out, cache, &scope, 0);
-    write_last_events(&out, cache, &scope);
-    write_newest(&out, cache, &scope, ITEM_OBSERVATION);
-    write_newest(&out, cache, &scope, ITEM_MEMORY);
-    return close_frame(&out);
-}
-
-/* ---- delta ---- */
-
-static bool write_changed_nodes(struct buf *out, const struct cache *cache, const struct scope *scope,
-                                uint64_t since, struct now now)
+static bool write_changed_nodes(struct buf *out, const struct frame_view *view, uint64_t since)
 {
     bool any = false;
-    for (const struct node *node = cache_newest_node(cache); node && node->revision > since;
+    for (const struct node *node = cache_newest_node(view->cache); node && node->revision > since;
          node = node->older) {
-        if (watches(scope, node->name)) {
+        if (watches(view, node->name)) {
             open_element(out, "nodes", &any);
-            api_write_node(out, node, now, false);
+            api_write_node(out, node, view->now, false);
         }
     }
     close_list(out, any);
     return any;
 }
 
-static bool write_changed_items(struct buf *out, const struct cache *cache, const struct scope *scope,
-                                uint64_t since, enum item_kind kind)
+static bool write_changed_items(struct buf *out, const struct frame_view *view, uint64_t since,
+                                enum item_kind kind)
 {
     bool any = false;
-    for (const struct item *item = cache_newest_item(cache, kind); item && item->revision > since;
+    for (const struct item *item = cache_newest_item(view->cache, kind); item && item->revision > since;
          item = item->older) {
-        if (watches(scope, item->node->name)) {
-            open_element(out, kinds[kind], &any);
+        if (watches(view, item->node->name)) {
+            open_element(out, frame_keys[kind], &any);
             api_write_item(out, item);
         }
     }
@@ -200,14 +83,13 @@ static bool write_changed_items(struct buf *out, const struct cache *cache, cons
     return any;
 }
 
-static bool write_new_events(struct buf *out, const struct cache *cache, const struct scope *scope,
-                             uint64_t since)
+static bool write_new_events(struct buf *out, const struct frame_view *view, uint64_t since)
 {
     bool any = false;
-    const struct events *events = cache_events(cache);
+    const struct events *events = cache_events(view->cache);
     for (const struct event *event = events_older(events, NULL); event && event->revision > since;
          event = events_older(events, event)) {
-        if (watches_event(scope, event)) {
+        if (frame_watches_event(view, event)) {
             open_element(out, "events", &any);
             api_write_event(out, event);
         }
@@ -248,12 +130,13 @@ static bool still_gone(const struct cache *cache, const struct tombstone *tombst
            !cache_find_item(cache, node, tombstone->kind, tombstone->id, tombstone->id_len);
 }
 
-/* A node that was removed and is back: what a client holds of the former one cannot be told by a delta. */
-static bool node_came_back(const struct cache *cache, const struct scope *scope, uint64_t since)
+/* A node was removed and is back: what a client holds of the former one cannot be told by a delta. */
+bool frame_needs_snapshot(const struct frame_view *view, uint64_t since)
 {
-    const struct tombstone *tombstone = cache_newest_tombstone(cache);
-    for (; tombstone && tombstone->revision > since; tombstone = cache_older_tombstone(cache, tombstone)) {
-        if (tombstone->is_node && watches(scope, tombstone->node) && !still_gone(cache, tombstone)) {
+    const struct tombstone *tombstone = cache_newest_tombstone(view->cache);
+    for (; tombstone && tombstone->revision > since;
+         tombstone = cache_older_tombstone(view->cache, tombstone)) {
+        if (tombstone->is_node && watches(view, tombstone->node) && !still_gone(view->cache, tombstone)) {
             return true;
         }
     }
@@ -279,12 +162,13 @@ static void write_tombstone(struct buf *out, const struct tombstone *tombstone)
 
 /* Those that count for the session, sorted. NULL with *ret_count = 0 when there are none; SIZE_MAX without
  * memory. */
-static const struct tombstone **collect_tombstones(const struct cache *cache, const struct scope *scope,
-                                                   uint64_t since, size_t *ret_count)
+static const struct tombstone **collect_tombstones(const struct frame_view *view, uint64_t since,
+                                                   size_t *ret_count)
 {
     size_t count = 0, room = 0;
-    const struct tombstone *tombstone = cache_newest_tombstone(cache);
-    for (; tombstone && tombstone->revision > since; tombstone = cache_older_tombstone(cache, tombstone)) {
+    const struct tombstone *tombstone = cache_newest_tombstone(view->cache);
+    for (; tombstone && tombstone->revision > since;
+         tombstone = cache_older_tombstone(view->cache, tombstone)) {
         room++;
     }
     *ret_count = 0;
@@ -296,10 +180,10 @@ static const struct tombstone **collect_tombstones(const struct cache *cache, co
         *ret_count = SIZE_MAX;
         return NULL;
     }
-    tombstone = cache_newest_tombstone(cache);
+    tombstone = cache_newest_tombstone(view->cache);
     for (; count < room && tombstone && tombstone->revision > since;
-         tombstone = cache_older_tombstone(cache, tombstone)) {
-        if (watches(scope, tombstone->node) && still_gone(cache, tombstone)) {
+         tombstone = cache_older_tombstone(view->cache, tombstone)) {
+        if (watches(view, tombstone->node) && still_gone(view->cache, tombstone)) {
             list[count++] = tombstone;
         }
     }
@@ -308,11 +192,10 @@ static const struct tombstone **collect_tombstones(const struct cache *cache, co
     return list;
 }
 
-static bool write_removed(struct buf *out, const struct cache *cache, const struct scope *scope,
-                          uint64_t since)
+static bool write_removed(struct buf *out, const struct frame_view *view, uint64_t since)
 {
     size_t count;
-    const struct tombstone **list = collect_tombstones(cache, scope, since, &count);
+    const struct tombstone **list = collect_tombstones(view, since, &count);
     if (count == SIZE_MAX) {
         out->failed = true;
         return false;
@@ -322,13 +205,13 @@ static bool write_removed(struct buf *out, const struct cache *cache, const stru
         buf_char(out, '{');
         const char *key = NULL;
         for (size_t i = 0; i < count; i++) {
-            const char *wanted = list[i]->is_node ? "nodes" : kinds[list[i]->kind];
+            const char *wanted = list[i]->is_node ? "nodes" : frame_keys[list[i]->kind];
             if (i > 0 && compare_tombstones(&list[i - 1], &list[i]) == 0) {
                 continue; /* removed, came, and was removed again */
             }
             if (key != wanted) {
                 buf_str(out, key ? "]" : "");
-                open_list(out, wanted);
+                frame_open_list(out, wanted);
                 key = wanted;
             }
             buf_json_sep(out);
@@ -340,32 +223,40 @@ static bool write_removed(struct buf *out, const struct cache *cache, const stru
     return count > 0;
 }
 
-struct body *frame_delta(const struct cache *cache, const char *instance, uint64_t since,
-                         const struct node *only, const char *only_name, struct now now, bool *ret_empty)
+static void write_stats(struct buf *out, const struct frame_view *view, uint64_t since)
 {
-    const struct scope scope = {only, only_name};
+    buf_json_key(out, "stats");
+    if (view->name && !view->only) {
+        const struct selection none = {0};
+        buf_char(out, '{');
+        api_write_stats_of(out, &none, 0);
+        buf_char(out, '}');
+    } else {
+        api_write_stats(out, view->cache, since, view->only);
+    }
+}
+
+struct body *frame_delta(const struct frame_view *view, uint64_t since, bool *ret_empty)
+{
     struct buf out = BUF_INIT;
-    if (node_came_back(cache, &scope, since)) {
-        *ret_empty = false;
-        return frame_snapshot(cache, instance, only, only_name, now);
-    }
     buf_reserve(&out, USUAL_DELTA);
-    open_frame(&out, "delta", cache, instance, now);
-    bool nodes = write_changed_nodes(&out, cache, &scope, since, now);
-    bool any = nodes || cache_link_revision(cache) > since;
+    frame_open(&out, view, "delta");
+    api_write_broker(&out, view->cache, view->now);
+    bool nodes = write_changed_nodes(&out, view, since);
+    bool any = nodes || cache_link_revision(view->cache) > since;
     for (int kind = 0; kind < ITEM_KINDS; kind++) {
-        any = write_changed_items(&out, cache, &scope, since, (enum item_kind)kind) || any;
+        any = write_changed_items(&out, view, since, (enum item_kind)kind) || any;
     }
-    any = write_new_events(&out, cache, &scope, since) || any;
-    bool removed = write_removed(&out, cache, &scope, since);
-    if (scope.name ? nodes || removed : removed || cache_stats_revision(cache) > since) {
-        write_stats(&out, cache, &scope, since);
+    any = write_new_events(&out, view, since) || any;
+    bool removed = write_removed(&out, view, since);
+    if (view->name ? nodes || removed : removed || cache_stats_revision(view->cache) > since) {
+        write_stats(&out, view, since);
         any = true;
     }
+    buf_char(&out, '}');
     *ret_empty = !any && !out.failed;
-    if (*ret_empty) {
-        buf_finish(&out);
-        return NULL;
-    }
-    return close_frame(&out);
+    size_t len;
+    char *data = *ret_empty ? NULL : buf_take(&out, &len);
+    buf_finish(&out);
+    return data ? body_take(data, len) : NULL;
 }

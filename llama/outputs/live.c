@@ -1,10 +1,8 @@
 #include "live.h"
 
 #include "live_frames.h"
-#include "query.h"
 #include "server_limits.h"
 
-#include <errno.h>
 #include <libwebsockets.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,12 +101,24 @@ static void blocked(struct live_session *session, int64_t now_ms)
     lws_callback_on_writable(session->wsi);
 }
 
-/* Hands the next chunk to lws. 0, or -1 when the connection is broken. */
-static int write_chunk(struct live *live, struct live_session *session)
+/* The last byte of the frame is out. */
+static void finish_frame(struct live *live, struct live_session *session)
 {
     struct body *frame = session->frame;
-    size_t left = frame->len - session->offset, n = left < CHUNK ? left : CHUNK;
-    int kind = session->offset == 0 ? LWS_WRITE_TEXT : LWS_WRITE_CONTINUATION;
+    session->seen = session->frame_revision;
+    session->fresh = false;
+    session->frame = NULL;
+    live_frames_release(&live->frames, frame);
+}
+
+/* Hands the next chunk to lws, of one message. 0, or -1 when the connection is broken. */
+static int write_chunk(struct live *live, struct live_session *session)
+{
+    const struct body *frame = session->frame;
+    size_t begin = session->message > 0 ? frame->ends[session->message - 1] : 0;
+    size_t end = frame->ends ? frame->ends[session->message] : frame->len;
+    size_t left = end - session->offset, n = left < CHUNK ? left : CHUNK;
+    int kind = session->offset == begin ? LWS_WRITE_TEXT : LWS_WRITE_CONTINUATION;
     if (n < left) {
         kind |= LWS_WRITE_NO_FIN;
     }
@@ -120,11 +130,10 @@ static int write_chunk(struct live *live, struct live_session *session)
     live->stats->bytes_out += n;
     if (n == left) {
         live->stats->frames_out++;
-        session->seen = session->frame_revision;
-        session->fresh = false;
-        session->frame = NULL;
-        session->offset = 0;
-        live_frames_release(&live->frames, frame);
+        session->message++;
+    }
+    if (session->offset == frame->len) {
+        finish_frame(live, session);
     }
     return 0;
 }
@@ -158,7 +167,7 @@ static int offer_frame(struct live *live, struct live_session *session, struct n
         return 0;
     }
     const struct live_frame *shared =
-        live_frames_get(&live->frames, session->fresh, session->seen, session->node, now);
+        live_frames_get(&live->frames, session->fresh, session->seen, session->node, session->parts, now);
     if (shared->empty) {
         session->seen = shared->to;
         return 0;
@@ -174,6 +183,7 @@ static int offer_frame(struct live *live, struct live_session *session, struct n
     session->frame = body_ref(shared->body);
     session->frame_revision = shared->to;
     session->offset = 0;
+    session->message = 0;
     return write_frame(live, session, now.mono_ms);
 }
 
@@ -246,47 +256,10 @@ void live_changed(struct live *live)
 
 /* ---- what lws reports ---- */
 
-static int parse_params(const struct live *live, const struct query *query, struct live_request *ret,
-                        const char **ret_why)
-{
-    const struct query_param *node = query_find(query, "node");
-    const struct query_param *since = query_find(query, "since");
-    if (node) {
-        for (size_t i = 0; i < query->count; i++) {
-            const struct query_param *other = &query->params[i];
-            if (strcmp(other->name, "node") == 0 && other->value_len &&
-                strcmp(other->value, node->value) != 0) {
-                *ret_why = "a live session watches one node, or all";
-                return -EINVAL;
-            }
-        }
-        if (!node_name_valid(node->value, node->value_len, NULL)) {
-            *ret_why = "node is not the name of a node";
-            return -EINVAL;
-        }
-        memcpy(ret->node, node->value, node->value_len + 1);
-    }
-    if (!query_uint(query, "since", &ret->since)) {
-        *ret_why = "since must be a revision";
-        return -EINVAL;
-    }
-    ret->resumes = since && query_is(query, "instance", live->frames.instance) &&
-                   ret->since <= cache_revision(live->cache);
-    return 0;
-}
-
 int live_parse(const struct live *live, const char *query, struct live_request *ret_request,
                const char **ret_why)
 {
-    struct query parsed;
-    *ret_request = (struct live_request){0};
-    *ret_why = "out of memory";
-    if (query_parse(query, &parsed, ret_why) != 0) {
-        return -EINVAL;
-    }
-    int e = parse_params(live, &parsed, ret_request, ret_why);
-    query_finish(&parsed);
-    return e;
+    return live_request_read(query, live->frames.instance, cache_revision(live->cache), ret_request, ret_why);
 }
 
 bool live_is_full(const struct live *live)
@@ -302,6 +275,7 @@ void live_open(struct live *live, struct live_session *session, struct lws *wsi,
                                      .open = true,
                                      .linked = true,
                                      .fresh = !request->resumes,
+                                     .parts = request->parts,
                                      .seen = request->since};
     memcpy(session->node, request->node, sizeof session->node);
     session->pinged_ms = clock_now().mono_ms;

@@ -10,6 +10,7 @@
 #ifndef LIVE_H
 #define LIVE_H
 
+#include "live_request.h"
 #include "loop.h"
 #include "server.h"
 
@@ -22,6 +23,7 @@ struct live_session {
     struct live_session *next, *prev; /* of live's sessions */
     struct body *frame;               /* being written; NULL = none */
     size_t offset;                    /* what of it was handed to lws */
+    size_t message;                   /* which of its messages is being written */
     uint64_t frame_revision;
     uint64_t seen;      /* revision; without meaning while `fresh` */
     int64_t blocked_ms; /* since when its socket takes nothing; 0 = it does. Monotonic, as the next */
@@ -31,20 +33,15 @@ struct live_session {
     bool open;                        /* counted in live */
     bool linked;                      /* in live's list: gets frames */
     bool fresh;                       /* needs a snapshot */
+    bool parts;                       /* takes snapshots in parts */
     char node[NODE_NAME_MAX + 1];     /* "" = all nodes */
-};
-
-struct live_request {
-    char node[NODE_NAME_MAX + 1];
-    bool resumes; /* the client has seen `since` of this instance */
-    uint64_t since;
 };
 
 /* Borrows all. NULL without memory. */
 struct live *live_create(struct loop *loop, struct cache *cache, const char *instance,
                          struct server_stats *stats);
 void live_destroy(struct live *live); /* no session may be open */
-/* Reads the parameters node=, since=, instance= of the query (encoded). 0, or -EINVAL with *ret_why. */
+/* See live_request_read. */
 int live_parse(const struct live *live, const char *query, struct live_request *ret_request,
                const char **ret_why);
 bool live_is_full(const struct live *live);

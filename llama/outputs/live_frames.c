@@ -46,15 +46,18 @@ static void render(struct live_frames *frames, struct live_frame *frame, struct 
 {
     const struct node *only =
         frame->node[0] ? cache_get(frames->cache, frame->node, strlen(frame->node)) : NULL;
-    const char *name = only ? only->name : frame->node[0] ? frame->node : NULL;
+    const struct frame_view view = {.cache = frames->cache,
+                                    .instance = frames->instance,
+                                    .only = only,
+                                    .name = only             ? only->name
+                                            : frame->node[0] ? frame->node
+                                                             : NULL,
+                                    .parts = frame->parts,
+                                    .now = now};
     frame->to = cache_revision(frames->cache);
     frame->rendered_ms = now.mono_ms;
-    if (frame->from == UINT64_MAX) {
-        frame->body = frame_snapshot(frames->cache, frames->instance, only, name, now);
-    } else {
-        frame->body =
-            frame_delta(frames->cache, frames->instance, frame->from, only, name, now, &frame->empty);
-    }
+    frame->snapshot = frame->from == UINT64_MAX || frame_needs_snapshot(&view, frame->from);
+    frame->body = frame->snapshot ? frame_snapshot(&view) : frame_delta(&view, frame->from, &frame->empty);
     if (frame->body) {
         frames->bytes += frame->body->len;
     }
@@ -74,18 +77,21 @@ static struct live_frame *take_slot(struct live_frames *frames)
 }
 
 const struct live_frame *live_frames_get(struct live_frames *frames, bool fresh, uint64_t seen,
-                                         const char node[NODE_NAME_MAX + 1], struct now now)
+                                         const char node[NODE_NAME_MAX + 1], bool parts, struct now now)
 {
     uint64_t from = fresh || seen < cache_delta_floor(frames->cache) ? UINT64_MAX : seen;
     for (size_t i = 0; i < LIVE_FRAMES_SHARED; i++) {
         struct live_frame *frame = &frames->shared[i];
-        if (frame->from == from && strcmp(frame->node, node) == 0 && is_shared(frames, frame, now.mono_ms)) {
+        bool fits = frame->from == from && strcmp(frame->node, node) == 0 &&
+                    (!frame->snapshot || frame->parts == parts);
+        if (fits && is_shared(frames, frame, now.mono_ms)) {
             frame->used = ++frames->tick;
             return frame;
         }
     }
     struct live_frame *frame = take_slot(frames);
     frame->from = from;
+    frame->parts = parts;
     frame->used = ++frames->tick;
     memcpy(frame->node, node, sizeof frame->node);
     render(frames, frame, now);

@@ -21,7 +21,7 @@ struct live_frame {
     uint64_t from, to; /* revisions; from: UINT64_MAX = a snapshot */
     int64_t rendered_ms;
     struct body *body; /* NULL: with `empty` there is nothing to tell, else there was no memory */
-    bool empty;
+    bool empty, snapshot, parts;
     uint64_t used;                /* tick of the last use; 0 = free slot */
     char node[NODE_NAME_MAX + 1]; /* "" = all nodes */
 };
@@ -36,9 +36,9 @@ struct live_frames {
 };
 
 /* What brings one who has seen the revision `seen` (nothing when `fresh`) up to date, or, when it is a large
- * snapshot, near enough for a delta. Borrowed until the next call. */
+ * snapshot, near enough for a delta. `parts`: a snapshot comes in parts. Borrowed until the next call. */
 const struct live_frame *live_frames_get(struct live_frames *frames, bool fresh, uint64_t seen,
-                                         const char node[NODE_NAME_MAX + 1], struct now now);
+                                         const char node[NODE_NAME_MAX + 1], bool parts, struct now now);
 /* Drops a session's reference; accepts NULL. */
 void live_frames_release(struct live_frames *frames, struct body *body);
 /* Lets go of what is no longer shared. */

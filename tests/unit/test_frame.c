@@ -28,17 +28,27 @@ static struct seen seen_of(struct body *body, bool empty)
     return seen;
 }
 
+static struct frame_view view_of(const struct world *w, const char *name)
+{
+    return (struct frame_view){.cache = w->cache,
+                               .instance = "inst",
+                               .only = name ? cache_get(w->cache, name, strlen(name)) : NULL,
+                               .name = name,
+                               .now = w->now};
+}
+
 static struct seen snapshot(struct world *w, const char *name)
 {
-    const struct node *only = name ? cache_get(w->cache, name, strlen(name)) : NULL;
-    return seen_of(frame_snapshot(w->cache, "inst", only, name, w->now), false);
+    const struct frame_view view = view_of(w, name);
+    return seen_of(frame_snapshot(&view), false);
 }
 
 static struct seen delta(struct world *w, uint64_t since, const char *name)
 {
-    const struct node *only = name ? cache_get(w->cache, name, strlen(name)) : NULL;
+    const struct frame_view view = view_of(w, name);
     bool empty = false;
-    struct body *body = frame_delta(w->cache, "inst", since, only, name, w->now, &empty);
+    assert_false(frame_needs_snapshot(&view, since));
+    struct body *body = frame_delta(&view, since, &empty);
     assert_int_equal(empty, body == NULL);
     return seen_of(body, empty);
 }
@@ -266,8 +276,10 @@ static void node_that_came_back_needs_a_snapshot(void **state)
     uint64_t since = cache_revision(w.cache);
     assert_int_equal(cache_forget(w.cache, world_node(&w, "a")), 0);
     assert_int_equal(world_beat(&w, "a", "t", 1), 0);
-    struct seen seen = delta(&w, since, NULL);
-    assert_member(seen, "type", "\"snapshot\"");
+    const struct frame_view view = view_of(&w, NULL);
+    assert_true(frame_needs_snapshot(&view, since));
+    assert_false(frame_needs_snapshot(&view, cache_revision(w.cache)));
+    struct seen seen = snapshot(&w, NULL);
     assert_int_equal(count(&seen, "readings"), 1); /* those of b; what a had is gone */
     drop(&seen);
     seen = delta(&w, since, "b");

@@ -15,6 +15,7 @@ struct desk {
     struct world w;
     struct live_frames frames;
     uint64_t seq;
+    bool parts; /* those who ask take snapshots in parts */
 };
 
 static void report(struct desk *desk, const char *node, const char *readings)
@@ -49,7 +50,7 @@ static const struct live_frame *ask(struct desk *desk, bool fresh, uint64_t seen
 {
     char name[NODE_NAME_MAX + 1] = "";
     strcpy(name, node);
-    return live_frames_get(&desk->frames, fresh, seen, name, desk->w.now);
+    return live_frames_get(&desk->frames, fresh, seen, name, desk->parts, desk->w.now);
 }
 
 static void small_snapshot_is_rendered_for_each_revision(void **state)
@@ -96,6 +97,52 @@ static void snapshot_that_no_delta_can_follow_is_not_shared(void **state)
         report_value(desk, "pi", i);
     }
     assert_int_equal(ask(desk, true, 0, "")->to, cache_revision(desk->w.cache));
+}
+
+static void snapshots_are_shared_by_those_who_take_them_alike(void **state)
+{
+    struct desk *desk = *state;
+    fill(desk);
+    const struct body *whole = ask(desk, true, 0, "")->body;
+    desk->parts = true;
+    const struct body *parted = ask(desk, true, 0, "")->body;
+    assert_null(whole->ends);
+    assert_non_null(parted->ends);
+    assert_true(parted->ends[0] < parted->len);
+    assert_int_equal(desk->frames.bytes, whole->len + parted->len);
+    report_value(desk, "pi", 100);
+    assert_ptr_equal(ask(desk, true, 0, "")->body, parted); /* both are large, and shared for a while */
+    desk->parts = false;
+    assert_ptr_equal(ask(desk, true, 0, "")->body, whole);
+}
+
+static void deltas_are_shared_by_all(void **state)
+{
+    struct desk *desk = *state;
+    uint64_t since = cache_revision(desk->w.cache);
+    report_value(desk, "pi", 100);
+    const struct body *body = ask(desk, false, since, "")->body;
+    desk->parts = true;
+    assert_ptr_equal(ask(desk, false, since, "")->body, body);
+    assert_null(body->ends);
+}
+
+static void snapshot_instead_of_a_delta_comes_as_wanted(void **state)
+{
+    struct desk *desk = *state;
+    uint64_t since = cache_revision(desk->w.cache);
+    assert_int_equal(cache_forget(desk->w.cache, world_node(&desk->w, "pi")), 0);
+    fill(desk);
+    assert_int_equal(world_beat(&desk->w, "pi", "s", ++desk->seq), 0);
+    assert_null(ask(desk, false, since, "")->body->ends);
+    desk->parts = true;
+    const struct body *parted = ask(desk, false, since, "")->body;
+    assert_true(parted->ends && parted->ends[0] < parted->len);
+    assert_ptr_equal(ask(desk, false, since, "")->body, parted);
+    desk->parts = false;
+    assert_null(ask(desk, false, since, "")->body->ends);
+    report_value(desk, "pi", 100);
+    assert_int_equal(ask(desk, false, since, "")->to, cache_revision(desk->w.cache)); /* it leads up to now */
 }
 
 static void what_many_share_outlives_what_single_ones_ask(void **state)
@@ -153,6 +200,9 @@ int main(void)
         at_desk(small_snapshot_is_rendered_for_each_revision),
         at_desk(large_snapshot_is_shared_while_values_move),
         at_desk(snapshot_that_no_delta_can_follow_is_not_shared),
+        at_desk(snapshots_are_shared_by_those_who_take_them_alike),
+        at_desk(deltas_are_shared_by_all),
+        at_desk(snapshot_instead_of_a_delta_comes_as_wanted),
         at_desk(what_many_share_outlives_what_single_ones_ask),
         at_desk(bytes_count_all_that_are_alive),
     };

@@ -1,0 +1,24 @@
+/*
+ * live_request: what a client of /api/cluster/live asks for in its query. Pure.
+ */
+#ifndef LIVE_REQUEST_H
+#define LIVE_REQUEST_H
+
+#include "topic.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct live_request {
+    char node[NODE_NAME_MAX + 1]; /* "" = all nodes */
+    bool parts;                   /* snapshots are to come in parts */
+    bool resumes;                 /* the client has seen `since` of this instance */
+    uint64_t since;
+};
+
+/* Reads node=, parts=, since= and instance= of the query (encoded); the server is at `revision` of
+ * `instance`. 0, or -EINVAL with *ret_why, a static sentence for the one who asked. */
+int live_request_read(const char *raw, const char *instance, uint64_t revision,
+                      struct live_request *ret_request, const char **ret_why);
+
+#endif
