@@ -43,7 +43,8 @@ struct mqtt_options {
     uint16_t keepalive_s;
     uint32_t min_backoff_ms, max_backoff_ms; /* 0 = 1,000 and 30,000 */
     uint32_t connack_timeout_ms;             /* 0 = 10,000; from the start of the TCP connect */
-    /* Will; topic NULL = none. QoS 1, retained, expiry_s as for publishes. Copied. */
+    /* Will; topic NULL = none. QoS 1, retained (unless the broker refuses that), expiry_s as for publishes.
+     * Copied. */
     const char *will_topic;
     const void *will_payload;
     size_t will_len;
@@ -93,8 +94,13 @@ int mqtt_publish(struct mqtt *mqtt, const char *topic, const void *payload, size
 /* Has the broker still to answer a publish (QoS 1) on this topic? What it has not answered is lost with the
  * connection: each one is a session of its own. */
 bool mqtt_is_under_way(const struct mqtt *mqtt, const char *topic);
+/* How many publishes (QoS 1), subscriptions and their ends it has still to answer. */
+size_t mqtt_under_way(const struct mqtt *mqtt);
+/* Does the standing connection's broker keep retained messages? One that does not refuses them. */
+bool mqtt_retains(const struct mqtt *mqtt);
 /* Subscribes now; must be repeated in each `connected`. 0 or -errno as above. */
 int mqtt_subscribe(struct mqtt *mqtt, const char *filter, int qos);
+int mqtt_unsubscribe(struct mqtt *mqtt, const char *filter);
 /* Replaces the will: takes effect at the next connect. */
 int mqtt_set_will(struct mqtt *mqtt, const char *topic, const void *payload, size_t len, uint32_t expiry_s);
 /* The next attempt comes not before `ms` from now (kept over the coming disconnect). */

@@ -142,8 +142,8 @@ static int set_will(struct mqtt *mqtt, struct mosquitto *handle)
         }
     }
     if (!rc) {
-        rc = mosquitto_will_set_v5(handle, mqtt->will_topic, (int)mqtt->will_len, mqtt->will_payload, 1, true,
-                                   properties);
+        rc = mosquitto_will_set_v5(handle, mqtt->will_topic, (int)mqtt->will_len, mqtt->will_payload, 1,
+                                   !mqtt->plain_will, properties);
     }
     if (rc) {
         mosquitto_property_free_all(&properties); /* on success the handle has taken them */
@@ -213,6 +213,7 @@ static void try_next(struct mqtt *mqtt)
     mqtt->seen = (struct mqtt_seen){0};
     mqtt->tcp_up = false;
     mqtt->max_packet = UINT32_MAX;
+    mqtt->no_retain = false;
     mqtt->handle = make_handle(mqtt, &error);
     mqtt->attempt.handle = mqtt->handle;
     int e = mqtt->handle ? loop_work(mqtt->loop, attempt_work, attempt_done, &mqtt->attempt) : 0;
@@ -361,6 +362,14 @@ static void refused_by_broker(struct mqtt *mqtt, int code)
 {
     bool version = code == CONNACK_REFUSED_PROTOCOL_VERSION || code == MQTT_RC_UNSUPPORTED_PROTOCOL_VERSION;
     const char *reason = code >= 0x80 ? mosquitto_reason_string(code) : mosquitto_connack_string(code);
+    if (code == MQTT_RC_RETAIN_NOT_SUPPORTED && mqtt->will_topic && !mqtt->plain_will) {
+        log_warning("mqtt: the broker keeps no retained messages; going on without");
+        mqtt->plain_will = true;
+        mqtt_connect_drop(mqtt);
+        mqtt->stats.failed_attempts++;
+        wait_for_next(mqtt, false, reason, 0);
+        return;
+    }
     if (!mqtt->v5 || !version) {
         mqtt_connect_failed(mqtt, reason, false);
         return;
@@ -386,6 +395,7 @@ void mqtt_connect_answered(struct mqtt *mqtt)
     mqtt->up_since_ms = clock_now().mono_ms;
     mqtt->stats.connects++;
     mqtt->early_closes = 0;
+    mqtt->plain_will = mqtt->plain_will && mqtt->no_retain;
     if (mqtt->v5) {
         mqtt->fell_back = false;
         mqtt->attempts_v3 = 0;

@@ -101,6 +101,8 @@ struct mqtt {
     unsigned early_closes;              /* closes before CONNACK in a row, of attempts with 5 */
     unsigned attempts_v3;               /* since the last try with 5 */
     uint32_t max_packet;
+    bool no_retain;  /* the broker of this connection keeps no retained messages */
+    bool plain_will; /* it refused ours for that: the next attempts' will is not retained */
 
     struct mqtt_inflight inflight;
     struct mqtt_stats stats;

@@ -26,7 +26,10 @@ static void on_connect(struct mosquitto *handle, void *user, int code, int flags
     mqtt->seen.connack = true;
     mqtt->seen.connack_code = code;
     if (properties) {
+        uint8_t retains = 1; /* absent: it does */
         mosquitto_property_read_int32(properties, MQTT_PROP_MAXIMUM_PACKET_SIZE, &mqtt->max_packet, false);
+        mosquitto_property_read_byte(properties, MQTT_PROP_RETAIN_AVAILABLE, &retains, false);
+        mqtt->no_retain = retains == 0;
     }
 }
 
@@ -92,6 +95,16 @@ static void on_subscribe(struct mosquitto *handle, void *user, int mid, int coun
     free(filter);
 }
 
+static void on_unsubscribe(struct mosquitto *handle, void *user, int mid,
+                           const mosquitto_property *properties)
+{
+    (void)handle;
+    (void)properties;
+    struct mqtt *mqtt = user;
+    mqtt->seen.progress = true;
+    free(mqtt_inflight_take(&mqtt->inflight, (uint16_t)mid));
+}
+
 /* The number in the user property `expiry`, 0 if there is none. Only the first few are looked at. */
 static uint32_t original_expiry(const mosquitto_property *properties)
 {
@@ -146,6 +159,7 @@ void mqtt_set_callbacks(struct mosquitto *handle)
     mosquitto_disconnect_v5_callback_set(handle, on_disconnect);
     mosquitto_publish_v5_callback_set(handle, on_publish);
     mosquitto_subscribe_v5_callback_set(handle, on_subscribe);
+    mosquitto_unsubscribe_v5_callback_set(handle, on_unsubscribe);
     mosquitto_message_v5_callback_set(handle, on_message);
 }
 

@@ -127,6 +127,31 @@ bool mqtt_is_under_way(const struct mqtt *mqtt, const char *topic)
     return mqtt_inflight_has(&mqtt->inflight, topic);
 }
 
+size_t mqtt_under_way(const struct mqtt *mqtt)
+{
+    return mqtt->inflight.count;
+}
+
+bool mqtt_retains(const struct mqtt *mqtt)
+{
+    return !mqtt->no_retain;
+}
+
+int mqtt_unsubscribe(struct mqtt *mqtt, const char *filter)
+{
+    if (!mqtt_is_up(mqtt)) {
+        return -ENOTCONN;
+    }
+    int mid = 0;
+    errno = 0;
+    int rc = mosquitto_unsubscribe(mqtt->handle, &mid, filter);
+    int error = errno;
+    if (rc == MOSQ_ERR_SUCCESS) {
+        (void)mqtt_inflight_add(&mqtt->inflight, (uint16_t)mid, filter, 0);
+    }
+    return sent(mqtt, rc, error);
+}
+
 int mqtt_subscribe(struct mqtt *mqtt, const char *filter, int qos)
 {
     if (!mqtt_is_up(mqtt)) {
