@@ -13,6 +13,7 @@
 #include "reload.h"
 #include "search.h"
 #include "server.h"
+#include "states.h"
 #include "status.h"
 
 #include <errno.h>
@@ -52,7 +53,8 @@ struct app {
     struct poller *poller;
     struct discovery *discovery; /* NULL unless cluster.discovery_method is mdns */
     struct ingest *ingest;
-    struct announce *announce; /* NULL with cluster.publish: false */
+    struct announce *announce; /* NULL with cluster.publish: false, as the next */
+    struct states *states;
     struct search *search;
     struct api *api;
     struct server *server;
@@ -79,6 +81,7 @@ static void changed(void *user)
     journal_write(&app->journal, app->cache, now);
     keeper_changed(app->keeper, now);
     announce_changed(app->announce);
+    states_changed(app->states);
     if (app->server) {
         server_changed(app->server);
     }
@@ -104,6 +107,12 @@ static bool url_allowed(void *user, const char *url)
 {
     const struct app *app = user;
     return poller_url_allowed(app->poller, url);
+}
+
+static bool on_message(void *user, const struct mqtt_message *message)
+{
+    struct app *app = user;
+    return states_message(app->states, message);
 }
 
 /* --- what the API asks for --- */
@@ -164,6 +173,7 @@ static void action_health(void *user, struct buf *out)
         .keeper = app->keeper,
         .ingest = app->ingest,
         .announce = app->announce,
+        .states = app->states,
         .poller = app->poller,
         .discovery = app->discovery,
         .server = app->server,
@@ -223,6 +233,7 @@ static void begin_stop(struct app *app, int signal_number)
     loop_timer_start(app->deadline_timer, SHUTDOWN_MS, 0);
     loop_timer_start(app->stop_timer, STOP_POLL_MS, STOP_POLL_MS);
     server_stop(app->server);
+    states_stop(app->states);
     ingest_stop(app->ingest, GOODBYE_MS, on_mqtt_stopped, app);
     keeper_stop(app->keeper);
 }
@@ -368,7 +379,8 @@ static int start_ingest(struct app *app)
         .min_backoff_ms = app->config.broker.run ? OWN_BACKOFF_MS : 0,
         .max_backoff_ms = BACKOFF_MAX_MS,
     };
-    const struct ingest_callbacks callbacks = {.changed = changed, .url_allowed = url_allowed, .user = app};
+    const struct ingest_callbacks callbacks = {
+        .changed = changed, .url_allowed = url_allowed, .other = on_message, .user = app};
     const char *error = "";
     app->ingest =
         ingest_create(app->loop, app->cache, app->config.mqtt.base_topic, &options, &callbacks, &error);
@@ -385,10 +397,14 @@ static int start_announce(struct app *app)
         return 0;
     }
     app->announce = announce_create(app->cache, ingest_mqtt(app->ingest));
-    if (!app->announce) {
+    char broker[256];
+    snprintf(broker, sizeof broker, "%s:%u", app->config.mqtt.host, app->config.mqtt.port);
+    app->states =
+        states_create(app->loop, app->cache, ingest_mqtt(app->ingest), broker, PROJECT_VERSION, NULL);
+    if (!app->announce || !app->states) {
         log_error("llamad: out of memory");
     }
-    return app->announce ? 0 : -ENOMEM;
+    return app->announce && app->states ? 0 : -ENOMEM;
 }
 
 static int start_server(struct app *app)
@@ -510,6 +526,8 @@ static bool finish(struct app *app)
 {
     announce_destroy(app->announce);
     app->announce = NULL;
+    states_destroy(app->states);
+    app->states = NULL;
     bool clean = ingest_destroy(app->ingest);
     server_destroy(app->server);
     api_destroy(app->api);

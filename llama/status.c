@@ -86,17 +86,21 @@ static void write_store(const struct keeper *keeper, struct buf *out)
     buf_char(out, '}');
 }
 
-static void write_published(const struct announce *announce, struct buf *out)
+static void write_published(const struct announce *announce, const struct states *states, struct buf *out)
 {
     buf_json_key(out, "published");
-    if (!announce) {
+    if (!announce || !states) {
         buf_str(out, "null");
         return;
     }
-    struct announce_stats stats = announce_stats(announce);
+    struct announce_stats events = announce_stats(announce);
+    struct states_stats nodes = states_stats(states);
     buf_char(out, '{');
-    member_int(out, "events", stats.events);
-    member_int(out, "left_out", stats.left_out);
+    member_int(out, "events", events.events);
+    member_int(out, "states", nodes.messages);
+    member_int(out, "cleared", nodes.cleared);
+    member_int(out, "waiting", nodes.waiting);
+    member_int(out, "left_out", events.left_out + nodes.left_out);
     buf_char(out, '}');
 }
 
@@ -122,6 +126,6 @@ void status_write_health(const struct status_parts *parts, struct buf *out)
     write_poller(poller_stats(parts->poller), out);
     write_discovery(parts->discovery, out);
     write_store(parts->keeper, out);
-    write_published(parts->announce, out);
+    write_published(parts->announce, parts->states, out);
     write_http(server_stats(parts->server), out);
 }

@@ -11,12 +11,14 @@
 #include "keeper.h"
 #include "poller.h"
 #include "server.h"
+#include "states.h"
 
 struct status_parts { /* borrowed */
     const struct cache *cache;
     const struct keeper *keeper; /* NULL: nothing is kept */
     const struct ingest *ingest;
     const struct announce *announce; /* NULL: nothing is published */
+    const struct states *states;     /* likewise */
     const struct poller *poller;
     const struct discovery *discovery; /* NULL if it is off */
     const struct server *server;

@@ -220,6 +220,10 @@ static void on_message(void *user, const struct mqtt_message *message)
     struct incoming in = {.ingest = user, .message = message, .now = clock_now()};
     struct cache *cache = in.ingest->cache;
     if (!topic_parse(in.ingest->base_topic, message->topic, &in.topic)) {
+        const struct ingest_callbacks *callbacks = &in.ingest->callbacks;
+        if (callbacks->other && callbacks->other(callbacks->user, message)) {
+            return;
+        }
         struct fault fault;
         fault_set(&fault, REJECT_BAD_TOPIC, "none of ours");
         reject(&in, &fault);

@@ -18,6 +18,9 @@ struct ingest_callbacks {
     /* May this announced URL be polled, as far as its text tells (scheme, numeric address in poll_allow;
      * names are checked at connect)? */
     bool (*url_allowed)(void *user, const char *url);
+    /* A message on a topic that is none of the agents': true if somebody else subscribed to it; may be NULL.
+     */
+    bool (*other)(void *user, const struct mqtt_message *message);
     void *user;
 };
 /* Copies the options; their client id must be unique per instance, and keepalive set. Borrows loop and cache.
