@@ -38,8 +38,10 @@ async function buildPage() {
     minify: true,
     legalComments: 'none',
   });
+  // A script of the old kind: the page waits for it, so that it never shows itself in the wrong colours.
+  await build({ ...common, entryPoints: { theme: 'src/theme.ts' }, outdir: out, format: 'iife', minify: true });
   for (const name of readdirSync(out).filter((one) => one.endsWith('.js'))) await squeeze(join(out, name));
-  for (const name of ['index.html', 'icon.svg']) copyFileSync(join(here, 'src', name), join(out, name));
+  for (const name of ['index.html', 'icon.svg', 'icon-broken.svg']) copyFileSync(join(here, 'src', name), join(out, name));
   let sum = 0;
   for (const name of readdirSync(out).sort()) {
     const path = join(out, name);
