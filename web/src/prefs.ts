@@ -20,3 +20,22 @@ export function remember(key: string, value: string | null): void {
     // Private windows and full disks: the choice holds until the page is left.
   }
 }
+
+export type Places = [entry: number, place: number][];
+
+/** Where this tab was scrolled to before it was reloaded. */
+export function recallPlaces(): Places {
+  try {
+    return JSON.parse(sessionStorage.getItem(PREFIX + 'places') ?? '[]') as Places;
+  } catch {
+    return [];
+  }
+}
+
+export function rememberPlaces(places: Places): void {
+  try {
+    sessionStorage.setItem(PREFIX + 'places', JSON.stringify(places));
+  } catch {
+    // Then the reloaded page begins at its top.
+  }
+}

@@ -1,10 +1,10 @@
 // The page's signals: the model, the connection, the route, the time. Views read them; only this file writes
 // them.
-import { computed, signal } from '@preact/signals';
+import { batch, computed, signal } from '@preact/signals';
 import { Feed } from './feed';
 import type { Connection } from './feed';
 import { browserPorts } from './ports';
-import { recall, remember } from './prefs';
+import { recall, recallPlaces, remember, rememberPlaces } from './prefs';
 import { nodeNames } from './select';
 import { SeriesStore } from './series';
 import { emptyModel, reduce } from './state';
@@ -44,11 +44,23 @@ export const outdated = computed(() => {
   return state.phase !== 'lost' || state.polling.state !== 'ok';
 });
 
+/** The HTTP status with which llamad refuses to be read (401, 403); 0 while it does not. */
+export const refused = computed(() => {
+  const state = connection.value;
+  if (state.phase !== 'lost' || state.polling.state !== 'failed') return 0;
+  const { status } = state.polling;
+  return status === 401 || status === 403 ? status : 0;
+});
+
 // Frames wait and are taken and painted together. In a hidden tab nothing is painted, and the feed pauses soon.
 let newest: Model = emptyModel;
 let waiting: Action[] = [];
 let nextPaintAt = 0;
 let painting = false;
+/** Where the page was before it was reloaded; looked for again once there is something to see. */
+let reloadedAt: number | undefined;
+/** That what is shown is current may be said only once it is: with the next paint. */
+let said: Connection | null = null;
 
 function take(): Model {
   if (waiting.length > 0) newest = reduce(newest, ...waiting);
@@ -60,7 +72,14 @@ function show(next: Model): void {
   // Another snapshot: what lies between is known to llamad only.
   if (model.peek().loaded && next.snapshots !== model.peek().snapshots) seriesStore.renew();
   seriesStore.follow(next, next.serverMs);
-  model.value = next;
+  batch(() => {
+    model.value = next;
+    if (said !== null) connection.value = said;
+    said = null;
+  });
+  if (!next.loaded || next.partial) return;
+  returnTo(reloadedAt);
+  reloadedAt = undefined;
 }
 
 function paint(): void {
@@ -95,7 +114,9 @@ export const ports = browserPorts();
 export const feed = new Feed(ports, {
   dispatch,
   connection(state) {
-    connection.value = state;
+    const current = state.phase === 'live' || (state.phase === 'lost' && state.polling.state === 'ok');
+    said = current && painting ? state : null;
+    if (said === null) connection.value = state;
   },
   nodes: () => take().nodes,
   chosen: () => here.peek().node,
@@ -110,13 +131,22 @@ export { dispatch };
 
 // ---- route ------------------------------------------------------------------------------------------------
 
-/** Where each entry of the history was scrolled to; a step back finds its place again. */
-const places = new Map<number, number>();
-let entry = 0;
+let entry = entryOf(history.state) ?? 0;
+/** Where each entry of the history was scrolled to; a step back finds its place again, also after a reload. */
+const places = new Map<number, number>(recallPlaces());
+
+function entryOf(state: unknown): number | undefined {
+  return (state as { entry?: number } | null)?.entry;
+}
+
+function returnTo(place: number | undefined): void {
+  // The views render before the next frame; a place in rows that are not there can't be found.
+  if (place !== undefined) requestAnimationFrame(() => scrollTo(0, place));
+}
 
 function enter(id: number | undefined): void {
   places.set(entry, scrollY);
-  entry = id ?? Math.max(0, ...places.keys()) + 1;
+  entry = id ?? Math.max(entry, ...places.keys()) + 1;
   if (id === undefined) history.replaceState({ entry }, '');
 }
 
@@ -191,12 +221,17 @@ export function addressOf(view: View, node: string | null = here.value.node): st
 }
 
 export function start(): void {
+  history.scrollRestoration = 'manual';
+  reloadedAt = places.get(entry);
+  if (entryOf(history.state) === undefined) history.replaceState({ entry }, '');
   addEventListener('popstate', ({ state }: PopStateEvent) => {
-    const id = (state as { entry?: number } | null)?.entry;
+    const id = entryOf(state);
     enter(id);
     arrive(route.parse(location.hash));
-    const place = id === undefined ? undefined : places.get(id);
-    if (place !== undefined) requestAnimationFrame(() => scrollTo(0, place));
+    returnTo(id === undefined ? undefined : places.get(id));
+  });
+  addEventListener('pagehide', () => {
+    rememberPlaces([...places.set(entry, scrollY)]);
   });
   narrowScreen.addEventListener('change', () => (narrow.value = narrowScreen.matches));
   addEventListener('online', () => feed.retryNow());
