@@ -9,6 +9,8 @@
 //   silent        leaves the sockets open and says nothing more
 //   gap           a delta of another instance
 //   restart       a new instance
+//   refuse?status=  cuts the sockets and answers so to every question; 0: no longer
+//   clear         forgets all nodes
 import { readFileSync, readdirSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { dirname, extname, join } from 'node:path';
@@ -47,6 +49,7 @@ export function startMock({
     downUntil: 0,
     noSocketUntil: 0,
     silent: false,
+    refused: 0,
   };
   const server = createServer((request, response) =>
     answer(mock, dist, () => new Cluster(folder, { extra }), request, response),
@@ -55,7 +58,7 @@ export function startMock({
     if (Date.now() < mock.downUntil) socket.destroy();
   });
   server.on('upgrade', (request, socket) => {
-    if (Date.now() < mock.noSocketUntil) return socket.destroy();
+    if (Date.now() < mock.noSocketUntil || mock.refused !== 0) return socket.destroy();
     const session = accept(request, socket);
     if (session === null) return undefined;
     mock.sessions.add(session);
@@ -103,6 +106,8 @@ function answer(mock, dist, renew, request, response) {
     control(mock, renew, url.pathname.slice(6), url.searchParams);
     return sendJson(200, {});
   }
+  if (mock.refused !== 0)
+    return sendJson(mock.refused, { error: { code: 'refused', message: 'not with this name' } });
   if (request.method === 'POST' && /^\/api\/cluster\/nodes\/[^/]+\/refresh$/.test(url.pathname))
     return sendJson(202, {});
   const body = api(mock.cluster, url);
@@ -116,7 +121,7 @@ function api(cluster, url) {
   const nodes = [...cluster.nodes.values()];
   switch (url.pathname) {
     case '/api/health':
-      return { status: 'ok', broker_down_since: cluster.brokerDownSince };
+      return { status: 'ok', broker_down_since: cluster.brokerDownSince, nodes: cluster.stats().nodes };
     case '/api/cluster/nodes':
       return { count: nodes.length, nodes };
     case '/api/cluster/readings':
@@ -145,12 +150,14 @@ function control(mock, renew, what, params) {
   if (what === 'forget') broadcast(mock, mock.cluster.forget(get('node')));
   if (what === 'broker') broadcast(mock, mock.cluster.broker(get('down') === '1'));
   if (what === 'gap') broadcast(mock, { ...mock.cluster.step(), instance: 'another' });
+  if (what === 'refuse') mock.refused = Number(get('status'));
+  if (what === 'clear') for (const name of [...mock.cluster.nodes.keys()]) broadcast(mock, mock.cluster.forget(name));
   if (what === 'silent') mock.silent = true;
   if (what === 'restart') mock.cluster = renew();
   const until = Date.now() + Number(get('ms') ?? 0);
   if (what === 'down') mock.downUntil = until;
   if (what === 'nosocket') mock.noSocketUntil = until;
-  if (['restart', 'down', 'nosocket'].includes(what))
+  if (['restart', 'down', 'nosocket'].includes(what) || mock.refused !== 0)
     for (const session of mock.sessions) session.close(1001);
 }
 

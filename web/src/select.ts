@@ -1,6 +1,7 @@
 // What the views show of the model: filtered, sorted rows. Pure.
 import { asText, parseTime, related } from './format';
 import { compareTimes, itemKey } from './state';
+import { STATUSES } from './wire';
 import type { Model } from './state';
 import type { ClusterEvent, ClusterNode, Memory, NodeStatus, Observation, Reading } from './wire';
 
@@ -29,6 +30,11 @@ export function isOld(status: NodeStatus | undefined): boolean {
 
 export function isBroken(status: NodeStatus): boolean {
   return status !== 'online';
+}
+
+/** Of counts by state. */
+export function brokenNodes(counts: Readonly<Record<string, number>>): number {
+  return STATUSES.reduce((sum, status) => sum + (isBroken(status) ? (counts[status] ?? 0) : 0), 0);
 }
 
 const BY_NEED: readonly NodeStatus[] = ['unreachable', 'degraded', 'stale', 'unknown', 'online'];

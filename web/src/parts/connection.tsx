@@ -2,7 +2,7 @@
 import type { JSX } from 'preact';
 import type { Connection } from '../feed';
 import { clock, duration } from '../format';
-import { connection, feed, model, serverNow, tick } from '../store';
+import { connection, feed, model, refused, serverNow, tick } from '../store';
 import { Moment } from './time';
 
 const WORDS: Readonly<Record<Connection['phase'], string>> = {
@@ -17,14 +17,14 @@ export function ConnectionSign(): JSX.Element {
   return (
     <span class={`sign sign-${phase}`} role="status">
       <span class="dot" aria-hidden="true" />
-      {WORDS[phase]}
+      {refused.value === 0 ? WORDS[phase] : 'Signed out'}
     </span>
   );
 }
 
 export function ConnectionBanner(): JSX.Element | null {
   const state = connection.value;
-  if (state.phase !== 'lost') return null;
+  if (state.phase !== 'lost' || refused.value !== 0) return null;
   return (
     <div class="banner" role="alert">
       <strong>Connection lost</strong>
@@ -72,9 +72,6 @@ type Lost = Extract<Connection, { phase: 'lost' }>;
 function Meanwhile({ state }: { state: Lost }): JSX.Element {
   const { polling } = state;
   if (polling.state === 'ok') return <span>– polling</span>;
-  if (polling.state === 'failed' && (polling.status === 401 || polling.status === 403)) {
-    return <span>– not allowed to read: reload the page to sign in</span>;
-  }
   return (
     <span>
       – polling{polling.state === 'failed' && `: ${polling.error}`}

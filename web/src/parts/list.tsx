@@ -4,6 +4,7 @@ import { useEffect, useState } from 'preact/hooks';
 import type { ComponentChildren, JSX } from 'preact';
 import { count } from '../format';
 import { here, model, search } from '../store';
+import { Magnifier } from './magnifier';
 
 interface HeadProps {
   title: string;
@@ -27,15 +28,7 @@ export function ListHead({ title, shown, total, placeholder, children, end }: He
       {children}
       <label class="search">
         <span class="sr">Search {title.toLowerCase()}</span>
-        <svg class="icon" viewBox="0 0 16 16" aria-hidden="true">
-          <path
-            d="M7 2.5a4.5 4.5 0 1 0 0 9 4.5 4.5 0 0 0 0-9zM10.5 10.5l3 3"
-            fill="none"
-            stroke="currentColor"
-            stroke-width="1.6"
-            stroke-linecap="round"
-          />
-        </svg>
+        <Magnifier />
         <input
           type="search"
           value={here.value.query}

@@ -1,12 +1,19 @@
 // The frame around the views: name, navigation, node drop-down, connection sign, banner.
-import { useSignalEffect } from '@preact/signals';
+import { computed, useSignalEffect } from '@preact/signals';
+import { useEffect, useRef } from 'preact/hooks';
 import type { FunctionComponent, JSX } from 'preact';
+import { onKey, opened } from '../keys';
 import { BrokerBanner, ClockBanner, ConnectionBanner, ConnectionSign } from '../parts/connection';
+import { Help } from '../parts/help';
+import { Magnifier } from '../parts/magnifier';
 import { NodeSelect } from '../parts/node-select';
-import { isBroken } from '../select';
+import { Palette } from '../parts/palette';
+import { Loading, Refused, Welcome } from '../parts/stage';
+import { plain } from '../format';
+import { brokenNodes } from '../select';
 import { VIEWS } from '../route';
 import type { View } from '../route';
-import { addressOf, here, model, outdated } from '../store';
+import { addressOf, connection, here, model, outdated, refused } from '../store';
 import { Compare } from './compare';
 import { Events } from './events';
 import { Memories } from './memories';
@@ -26,12 +33,42 @@ const PAGES: Readonly<Record<View, { title: string; component: FunctionComponent
   node: { title: 'Node', component: NodePage, below: 'overview' },
 };
 
+/** What stands in the place of a view while it has nothing to show. */
+const stage = computed(() => {
+  if (refused.value !== 0) return Refused;
+  const { loaded, partial, nodes } = model.value;
+  if (!loaded) return Loading;
+  return nodes.size === 0 && !partial && here.value.view === 'overview' ? Welcome : PAGES[here.value.view].component;
+});
+
+/** How many nodes are broken; null while nobody knows. */
+const broken = computed(() => {
+  const state = connection.value;
+  if (state.phase === 'paused') return state.counts && brokenNodes(state.counts);
+  if (outdated.value || !model.value.loaded) return null;
+  const counts: Record<string, number> = {};
+  for (const { status } of model.value.nodes.values()) counts[status] = (counts[status] ?? 0) + 1;
+  return brokenNodes(counts);
+});
+
+const title = computed(() => {
+  const { view, node } = here.value;
+  const name = PAGES[view].title;
+  if (node === null) return name;
+  return view === 'node' ? plain(node) : `${name} of ${plain(node)}`;
+});
+
 export function App(): JSX.Element {
   useSignalEffect(() => {
-    const broken = [...model.value.nodes.values()].filter((node) => isBroken(node.status)).length;
-    document.title = `${broken > 0 ? `(${broken}) ` : ''}${PAGES[here.value.view].title} · Smollama cluster`;
+    const sign = broken.value === null ? (model.value.loaded ? '(?) ' : '') : broken.value > 0 ? `(${broken.value}) ` : '';
+    document.title = `${sign}${title.value} · Smollama cluster`;
   });
-  const Page = PAGES[here.value.view].component;
+  useSignalEffect(() => {
+    const icon = document.querySelector<HTMLLinkElement>('link[rel=icon]')!;
+    icon.href = broken.value ? 'icon-broken.svg' : 'icon.svg';
+  });
+  useEffect(() => addEventListener('keydown', onKey), []);
+  const Stage = stage.value;
   return (
     <>
       <a class="skip" href="#main" onClick={skip}>
@@ -41,22 +78,55 @@ export function App(): JSX.Element {
         <div class="top-in">
           <a class="brand" href={addressOf('overview', null)}>
             <img src="icon.svg" alt="" width="26" height="26" />
-            <h1>
+            <b>
               Smollama <span>cluster</span>
-            </h1>
+            </b>
           </a>
           <Navigation />
           <NodeSelect />
           <ConnectionSign />
+          <span class="tools">
+            <button type="button" aria-label="Jump to" title="Jump to a node, a source or a view (Ctrl K)" onClick={() => (opened.value = 'palette')}>
+              <Magnifier />
+            </button>
+            <button type="button" aria-label="Help and settings" title="Help and settings (?)" onClick={() => (opened.value = 'help')}>
+              ?
+            </button>
+          </span>
         </div>
         <ConnectionBanner />
         <BrokerBanner />
         <ClockBanner />
       </header>
       <main id="main" tabIndex={-1} class={outdated.value ? 'outdated' : ''}>
-        <Page />
+        <Heading />
+        <Stage />
       </main>
+      {opened.value === 'palette' && <Palette />}
+      {opened.value === 'help' && <Help />}
     </>
+  );
+}
+
+/**
+ * Each view's name for those who don't see the navigation. On the way to another view the focus goes there, so that
+ * its name is read and the next Tab is in the view.
+ */
+function Heading(): JSX.Element {
+  const { view, node } = here.value;
+  const heading = useRef<HTMLHeadingElement>(null);
+  const place = view === 'node' ? `node ${node}` : view;
+  const before = useRef(place);
+  useEffect(() => {
+    if (before.current !== place && document.activeElement?.tagName !== 'SELECT') {
+      heading.current?.focus({ preventScroll: true });
+    }
+    before.current = place;
+  }, [place]);
+  return (
+    <h1 class="sr" tabIndex={-1} ref={heading}>
+      {title}
+    </h1>
   );
 }
 
