@@ -1,0 +1,373 @@
+// Habits of the page that only a llamad under our thumb can show: refused reading, restarts, pauses, themes, keys.
+import assert from 'node:assert/strict';
+import { after, afterEach, before, test } from 'node:test';
+import { startMock } from '../../../web/dev/mock.mjs';
+import { PHONE, launchBrowser, live, openPage, sideways } from '../browser.mjs';
+
+let browser;
+let mock;
+let context;
+
+before(async () => {
+  browser = await launchBrowser();
+});
+
+after(async () => {
+  await browser?.close();
+});
+
+afterEach(async () => {
+  await context?.close();
+  await mock?.close();
+});
+
+async function openMock(hash = '', { mock: of = {}, ...options } = {}) {
+  mock = await startMock({ still: true, ...of });
+  const opened = await openPage(browser, mock.url + hash, options);
+  context = opened.context;
+  await live(opened.page);
+  return opened;
+}
+
+function onMock(name, hash, options, run) {
+  test(name, { timeout: 60_000 }, async () => {
+    const opened = await openMock(hash, options);
+    await run(opened.page, opened);
+    assert.deepEqual(await opened.wrong(), []);
+  });
+}
+
+const tell = (what) => fetch(`${mock.url}mock/${what}`, { method: 'POST' });
+const row = (page, node, source) => page.locator(`tr[data-node="${node}"][data-source="${source}"]`);
+const focusIn = (page, selector) => page.waitForFunction((one) => document.activeElement?.matches(one), selector);
+const refusal = (wrong) => wrong.filter((one) => !/status of 40[13]/.test(one));
+
+// ---- keys -------------------------------------------------------------------------------------------------
+
+onMock('slash_focuses_the_search_and_is_a_letter_while_typing', '#/readings', {}, async (page) => {
+  await page.keyboard.press('/');
+  await focusIn(page, 'main input[type=search]');
+  await page.keyboard.type('a/b?');
+  assert.equal(await page.getByRole('searchbox').inputValue(), 'a/b?');
+  assert.equal(await page.locator('dialog').count(), 0);
+});
+
+onMock('g_and_a_letter_go_to_a_view', '', {}, async (page) => {
+  await page.keyboard.type('gr');
+  await page.waitForFunction(() => location.hash === '#/readings');
+  await page.keyboard.type('r');
+  await page.keyboard.type('ge');
+  await page.waitForFunction(() => location.hash === '#/events');
+});
+
+onMock('letters_can_be_switched_off_and_stay_off', '', {}, async (page) => {
+  await page.keyboard.press('?');
+  await page.getByRole('checkbox', { name: /Single letters/ }).uncheck();
+  await page.keyboard.press('Escape');
+  await page.reload();
+  await live(page);
+  await page.keyboard.press('?');
+  await page.keyboard.press('Control+k');
+  await page.getByRole('combobox', { name: /Node, source or view/ }).waitFor();
+  assert.equal(await page.locator('dialog').count(), 1, 'Ctrl K still works, ? does not');
+});
+
+onMock('palette_finds_nodes_sources_and_views', '', {}, async (page) => {
+  const field = page.getByRole('combobox', { name: /Node, source or view/ });
+  const options = page.getByRole('dialog').getByRole('option');
+  await page.keyboard.press('Control+k');
+  await field.waitFor();
+  await field.fill('kit');
+  await options.filter({ hasText: /^kitchen.*online.*node$/s }).waitFor();
+  await page.keyboard.press('Enter');
+  await page.waitForFunction(() => location.hash === '#/node?node=kitchen');
+  await focusIn(page, 'h1');
+  await page.keyboard.press('Meta+k');
+  await field.fill('unreachable');
+  await options.filter({ hasText: 'workshop' }).waitFor();
+  await field.fill('CPU temp');
+  assert.match(await options.first().innerText(), /system:cpu_temp\s+source/);
+  await field.fill('memo');
+  await page.keyboard.press('ArrowDown');
+  await page.keyboard.press('ArrowUp');
+  await page.keyboard.press('Enter');
+  await page.waitForFunction(() => location.hash.startsWith('#/memories'));
+  await page.keyboard.press('Control+k');
+  await field.fill('nothing like this');
+  await page.getByRole('status').getByText('Nothing of that name').waitFor();
+  await page.keyboard.press('Enter');
+  await page.keyboard.press('Escape');
+  await page.locator('dialog').waitFor({ state: 'detached' });
+});
+
+onMock('palette_marks_the_choice_for_screen_readers', '', {}, async (page) => {
+  await page.keyboard.press('Control+k');
+  const active = () =>
+    page.evaluate(() => {
+      const id = document.querySelector('[role=combobox]').getAttribute('aria-activedescendant');
+      return [document.getElementById(id)?.getAttribute('aria-selected'), document.querySelectorAll('[aria-selected=true]').length];
+    });
+  assert.deepEqual(await active(), ['true', 1]);
+  await page.keyboard.press('ArrowUp');
+  assert.deepEqual(await active(), ['true', 1]);
+  assert.equal(await page.getByRole('dialog').getByRole('option').last().getAttribute('aria-selected'), 'true', 'up from the first is the last');
+});
+
+onMock('palette_shows_no_more_than_one_can_read', '', { mock: { extra: 1000 } }, async (page) => {
+  await page.keyboard.press('Control+k');
+  await page.getByRole('combobox', { name: /Node, source or view/ }).fill('pi-99');
+  const options = page.getByRole('dialog').getByRole('option');
+  await options.filter({ hasText: /^pi-99\D/ }).first().waitFor();
+  assert.ok((await options.count()) <= 22);
+});
+
+onMock('dialogs_keep_the_focus_and_give_it_back', '', {}, async (page) => {
+  for (const name of ['Jump to', 'Help and settings']) {
+    const button = page.getByRole('button', { name, exact: true });
+    await button.focus();
+    await page.keyboard.press('Enter');
+    await page.getByRole('dialog', { name }).waitFor();
+    for (let i = 0; i < 12; i++) {
+      await page.keyboard.press('Tab');
+      const inside = await page.evaluate(
+        () => document.activeElement === document.body || document.activeElement?.closest('dialog') !== null,
+      );
+      assert.ok(inside, `${name}: the focus left after ${i + 1} tabs`);
+    }
+    await page.keyboard.press('Escape');
+    await page.locator('dialog').waitFor({ state: 'detached' });
+    assert.ok(await button.evaluate((one) => one === document.activeElement), name);
+  }
+});
+
+onMock('a_click_beside_a_dialog_closes_it', '', {}, async (page) => {
+  await page.keyboard.press('?');
+  await page.getByRole('dialog').waitFor();
+  await page.mouse.click(5, 5);
+  await page.locator('dialog').waitFor({ state: 'detached' });
+});
+
+// ---- theme ------------------------------------------------------------------------------------------------
+
+const look = (page) =>
+  page.evaluate(() => ({
+    theme: document.documentElement.dataset.theme,
+    scheme: getComputedStyle(document.documentElement).colorScheme,
+    bar: document.querySelector('meta[name=theme-color]').content,
+    background: getComputedStyle(document.documentElement).backgroundColor,
+  }));
+
+onMock('theme_follows_the_system_until_one_is_chosen', '', { colorScheme: 'light' }, async (page) => {
+  const light = await look(page);
+  assert.equal(light.scheme, 'light');
+  await page.emulateMedia({ colorScheme: 'dark' });
+  await page.waitForFunction(() => document.documentElement.dataset.theme === 'dark');
+  const dark = await look(page);
+  assert.equal(dark.scheme, 'dark');
+  assert.notEqual(dark.background, light.background);
+  assert.notEqual(dark.bar, light.bar);
+  await page.keyboard.press('?');
+  await page.getByRole('radio', { name: 'Light' }).check();
+  assert.deepEqual(await look(page), light);
+  await page.keyboard.press('Escape');
+  await page.reload();
+  await live(page);
+  assert.deepEqual(await look(page), light, 'the choice is remembered');
+  const other = await page.context().newPage();
+  await other.goto(mock.url);
+  await other.keyboard.press('?');
+  await other.getByRole('radio', { name: 'Dark' }).check();
+  await page.waitForFunction(() => document.documentElement.dataset.theme === 'dark');
+  await page.keyboard.press('?');
+  await page.getByRole('radio', { name: 'System' }).check();
+  await page.emulateMedia({ colorScheme: 'light' });
+  await page.waitForFunction(() => document.documentElement.dataset.theme === 'light');
+  assert.deepEqual(await look(page), light, 'by the system again');
+});
+
+onMock('no_frame_is_painted_in_the_wrong_theme', '', { colorScheme: 'light' }, async (page) => {
+  await page.evaluate(() => localStorage.setItem('smollama-cluster.theme', 'dark'));
+  // The page's own script comes late: what is painted until then is only by the style sheet and theme.js.
+  await page.route('**/app.js', async (route) => {
+    await new Promise((done) => setTimeout(done, 300));
+    await route.continue();
+  });
+  await page.addInitScript(() => {
+    window.seen = [];
+    const frame = () => {
+      if (document.body) window.seen.push(getComputedStyle(document.documentElement).backgroundColor);
+      if (window.seen.length < 10) requestAnimationFrame(frame);
+    };
+    requestAnimationFrame(frame);
+  });
+  await page.reload();
+  await page.waitForFunction(() => window.seen.length === 10);
+  assert.deepEqual(await page.evaluate(() => [...new Set(window.seen)]), ['rgb(14, 18, 23)']);
+});
+
+// ---- states -----------------------------------------------------------------------------------------------
+
+for (const status of [401, 403]) {
+  test(`reading_refused_with_${status}_is_said_and_shows_no_value`, { timeout: 60_000 }, async () => {
+    const { page, wrong } = await openMock('#/readings?node=kitchen', { viewport: PHONE });
+    await row(page, 'kitchen', 'gpio:17').waitFor();
+    await tell(`refuse?status=${status}`);
+    await page.getByRole('heading', { name: status === 401 ? 'Sign in to see the cluster' : 'You may not see' }).waitFor();
+    assert.equal(await page.locator('tr').count(), 0);
+    assert.equal(await page.getByRole('alert').count(), 0, 'and not told twice');
+    assert.match(await page.title(), /^\(\?\) /, 'nobody knows how many are broken');
+    assert.equal(await sideways(page), 0);
+    const button = page.getByRole('button', { name: 'Sign in' });
+    await tell('refuse?status=0');
+    await Promise.all([page.waitForEvent('load'), button.click()]);
+    await row(page, 'kitchen', 'gpio:17').waitFor();
+    assert.match(page.url(), /#\/readings\?node=kitchen$/, 'the view is kept');
+    assert.deepEqual(refusal(await wrong()), []);
+  });
+}
+
+test('a_page_that_is_refused_from_the_start_says_so_and_recovers', { timeout: 60_000 }, async () => {
+  mock = await startMock({ still: true });
+  await tell('refuse?status=401');
+  const opened = await openPage(browser, mock.url);
+  context = opened.context;
+  await opened.page.getByRole('heading', { name: 'Sign in' }).waitFor();
+  await tell('refuse?status=0');
+  await opened.page.locator('.card').first().waitFor();
+  assert.deepEqual(refusal(await opened.wrong()), []);
+});
+
+test('what_is_not_there_yet_is_shown_as_loading', { timeout: 60_000 }, async () => {
+  mock = await startMock({ still: true });
+  await tell('nosocket?ms=60000');
+  const opened = await openPage(browser, mock.url);
+  context = opened.context;
+  const { page } = opened;
+  await page.route('**/api/**', () => {});
+  await page.reload();
+  await page.getByText('Waiting for the first answer').waitFor();
+  assert.equal(await page.title(), 'Overview · Smollama cluster');
+});
+
+onMock('an_empty_cluster_says_what_to_do', '', { viewport: PHONE }, async (page) => {
+  await tell('clear');
+  await page.getByRole('heading', { name: 'No node has been heard yet' }).waitFor();
+  await page.getByText('alpaca-agent -c').waitFor();
+  assert.equal(await sideways(page), 0);
+  await tell('restart');
+  await page.locator('.card').first().waitFor();
+});
+
+onMock('the_countdown_goes_down_and_one_can_retry_at_once', '#/readings', {}, async (page) => {
+  await tell('nosocket?ms=60000');
+  const seconds = async () => Number(/retry in (\d+) s/.exec(await page.locator('.countdown').innerText())?.[1] ?? NaN);
+  // The back-off grows: a wait long enough to see it move.
+  await page.waitForFunction(() => {
+    const now = Number(/retry in (\d+) s/.exec(document.querySelector('.countdown')?.textContent)?.[1] ?? 0);
+    return now >= 3;
+  });
+  const first = await seconds();
+  await page.waitForFunction(
+    (was) => Number(/retry in (\d+) s/.exec(document.querySelector('.countdown')?.textContent)?.[1] ?? was) < was,
+    first,
+  );
+  await tell('nosocket?ms=0');
+  await page.getByRole('button', { name: 'Retry now' }).click();
+  await live(page);
+});
+
+onMock('the_title_and_the_icon_say_how_many_are_broken', '#/readings', {}, async (page) => {
+  await page.waitForFunction(() => document.title === '(4) Readings · Smollama cluster');
+  assert.match(await page.locator('link[rel=icon]').getAttribute('href'), /broken/);
+  await tell('state?node=cellar&to=unreachable&cause=no_answer&reason=gone');
+  await page.waitForFunction(() => document.title.startsWith('(5) '));
+  await tell('down?ms=60000');
+  await page.waitForFunction(() => document.title.startsWith('(?) '));
+});
+
+/** As if the tab were in the background: a headless browser has no other. */
+const hide = (page, hidden) =>
+  page.evaluate((value) => {
+    Object.defineProperty(document, 'hidden', { configurable: true, get: () => value });
+    document.dispatchEvent(new Event('visibilitychange'));
+  }, hidden);
+
+test('a_hidden_page_pauses_stays_cheap_and_shows_nothing_old_as_current', { timeout: 60_000 }, async () => {
+  mock = await startMock({ still: true });
+  const opened = await openPage(browser, 'about:blank');
+  context = opened.context;
+  const { page } = opened;
+  await page.clock.install();
+  await page.goto(`${mock.url}#/readings?node=kitchen`);
+  await page.clock.resume();
+  await live(page);
+  const value = row(page, 'kitchen', 'system:mem_percent').locator('.value');
+  await value.waitFor();
+  const before = await value.innerText();
+  await hide(page, true);
+  await page.clock.fastForward(31_000);
+  await page.getByText('Paused', { exact: true }).waitFor();
+  const asked = [];
+  page.on('request', (request) => asked.push(new URL(request.url()).pathname));
+  page.on('websocket', (socket) => asked.push(socket.url()));
+  await tell(`value?node=kitchen&source=${encodeURIComponent('system:mem_percent')}&value=99.5`);
+  await tell('state?node=cellar&to=unreachable&cause=no_answer&reason=gone');
+  for (let i = 0; i < 6; i++) {
+    await page.clock.fastForward(10_000);
+    await page.evaluate(() => fetch('icon.svg'));
+  }
+  await page.waitForFunction(() => document.title.startsWith('(5) '), undefined, { polling: 50 });
+  const health = asked.filter((path) => path !== '/icon.svg');
+  assert.deepEqual([...new Set(health)].filter((path) => !path.startsWith('/icon')), ['/api/health']);
+  assert.ok(health.length <= 5, `${health.length} requests in a minute`);
+  assert.equal(await value.innerText(), before);
+  assert.equal(await page.locator('main.outdated').count(), 1, 'an old value is marked before it is seen');
+  // Whenever the page calls itself current, the new value is there.
+  await page.evaluate(() => {
+    window.lies = [];
+    const look = () => {
+      const current = document.querySelector('main.outdated') === null;
+      const text = document.querySelector('tr[data-source="system:mem_percent"] .value')?.textContent ?? '';
+      if (current && !text.startsWith('99.5')) window.lies.push(text);
+    };
+    new MutationObserver(look).observe(document.body, { subtree: true, childList: true, attributes: true, characterData: true });
+  });
+  await hide(page, false);
+  await live(page);
+  await value.filter({ hasText: '99.5' }).waitFor();
+  await page.locator('main.outdated').waitFor({ state: 'detached' });
+  assert.deepEqual(await page.evaluate(() => window.lies), []);
+  assert.deepEqual(await opened.wrong(), []);
+});
+
+// ---- address ----------------------------------------------------------------------------------------------
+
+onMock('back_finds_the_place_that_was_left', '#/readings', { mock: { extra: 40 } }, async (page) => {
+  await row(page, 'attic', 'gpio:17').waitFor();
+  await page.evaluate(() => scrollTo(0, 6000));
+  await page.waitForFunction(() => scrollY === 6000);
+  await page.keyboard.type('ge');
+  await page.waitForFunction(() => scrollY === 0 && location.hash === '#/events');
+  await page.goBack();
+  await page.waitForFunction(() => scrollY === 6000 && location.hash === '#/readings');
+  await page.goForward();
+  await page.waitForFunction(() => location.hash === '#/events');
+  await page.goBack();
+  await page.waitForFunction(() => scrollY === 6000);
+  await page.reload();
+  await live(page);
+  await page.waitForFunction(() => scrollY === 6000, undefined, { timeout: 5000 });
+  await page.keyboard.type('gm');
+  await page.waitForFunction(() => location.hash === '#/memories');
+  await page.goBack();
+  await page.waitForFunction(() => scrollY === 6000, undefined, { timeout: 5000 });
+});
+
+onMock('bad_addresses_are_harmless', '', {}, async (page) => {
+  for (const hash of ['#/nowhere', '#%E0%A4%A', '#/readings?sort=-__proto__&node=__proto__', '#/readings?sort=--', '#/events?event=%00%FF', '#/node', '#/compare?source=constructor&unit=__proto__']) {
+    await page.goto(`${mock.url}${hash}`);
+    await page.reload();
+    await live(page);
+    assert.notEqual(await page.locator('main h1').innerText(), '', hash);
+  }
+});
