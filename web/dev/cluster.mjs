@@ -254,8 +254,16 @@ export class Cluster {
     return [...this.readings.values()].flatMap((own) => [...own.values()]);
   }
 
-  newest(kind, node, limit) {
-    const list = this[kind].filter((item) => !node || item.node === node);
+  newest(kind, node, limit, params = new URLSearchParams()) {
+    const [query, type, hours] = ['query', 'obs_type', 'hours'].map((key) => params.get(key) ?? '');
+    const since = hours && iso(Date.now() - hours * 3_600_000);
+    const list = this[kind].filter(
+      (item) =>
+        (!node || item.node === node) &&
+        item.text.toLowerCase().includes(query.toLowerCase()) &&
+        (!type || item.type === type) &&
+        (!since || item.at >= since),
+    );
     return list.sort((a, b) => (a.at < b.at ? 1 : -1)).slice(0, limit);
   }
 
@@ -320,6 +328,22 @@ export class Cluster {
     this.readings.get(node)?.set(fullId, reading);
     this.revision += 1;
     return this.frame('delta', { readings: [reading] });
+  }
+
+  /** Observations that a node made just now. */
+  observe(node, text, count, type) {
+    const observations = Array.from({ length: count }, (_, i) => ({
+      node,
+      at: iso(Date.now() - i),
+      id: `${this.revision}-${i}`,
+      text: count > 1 ? `${text} ${i}` : text,
+      confidence: 0.8,
+      type,
+      related_sources: null,
+    }));
+    this.observations.push(...observations);
+    this.revision += 1;
+    return this.frame('delta', { observations });
   }
 
   /** A node's state, set by hand, with the event that goes with it. */

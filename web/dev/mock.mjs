@@ -4,6 +4,7 @@
 // Tests tell it what to do by POST /mock/<what>:
 //   value?node=&source=&value=        state?node=&to=&cause=&reason=        forget?node=
 //   broker?down=0|1
+//   observe?node=&text=&count=1&type=general    so many observations, made just now
 //   down?ms=      cuts all sockets and refuses everything for so long
 //   nosocket?ms=  cuts and refuses sockets only
 //   silent        leaves the sockets open and says nothing more
@@ -127,9 +128,9 @@ function api(cluster, url) {
     case '/api/cluster/readings':
       return { count: 0, nodes: {}, readings: cluster.allReadings() };
     case '/api/cluster/observations':
-      return { observations: cluster.newest('observations', node, limit) };
+      return { observations: cluster.newest('observations', node, limit, url.searchParams) };
     case '/api/cluster/memories':
-      return { memories: cluster.newest('memories', node, limit) };
+      return { memories: cluster.newest('memories', node, limit, url.searchParams) };
     case '/api/cluster/stats':
       return cluster.stats();
     case '/api/cluster/history':
@@ -148,6 +149,8 @@ function control(mock, renew, what, params) {
   if (what === 'state')
     broadcast(mock, mock.cluster.state(get('node'), get('to'), get('cause'), get('reason')));
   if (what === 'forget') broadcast(mock, mock.cluster.forget(get('node')));
+  if (what === 'observe')
+    broadcast(mock, mock.cluster.observe(get('node'), get('text'), Number(get('count') ?? 1), get('type') ?? 'general'));
   if (what === 'broker') broadcast(mock, mock.cluster.broker(get('down') === '1'));
   if (what === 'gap') broadcast(mock, { ...mock.cluster.step(), instance: 'another' });
   if (what === 'refuse') mock.refused = Number(get('status'));

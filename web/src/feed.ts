@@ -3,7 +3,7 @@
 // `Ports`.
 import { isFrame } from './wire';
 import type { ClusterNode, Frame, Memory, Observation, Polled } from './wire';
-import { follows } from './state';
+import { POLLED_ITEMS, follows } from './state';
 import type { Action, Seen } from './state';
 
 export interface Socket {
@@ -18,6 +18,8 @@ export class HttpError extends Error {
   constructor(
     readonly status: number,
     message: string,
+    /** When a 429 says that it may be asked again; 0 if it does not. */
+    readonly retryAfterS = 0,
   ) {
     super(message);
   }
@@ -73,8 +75,6 @@ export const TIMES = {
   pauseMs: 30_000,
   countsMs: 20_000,
 } as const;
-
-const LIMIT = 200;
 
 /** Full jitter on the upper half: many pages that lost the same llamad do not come back in step. */
 export function backoff(attempt: number, random: number): number {
@@ -405,10 +405,10 @@ export class Feed {
 }
 
 function itemsPath(kind: 'observations' | 'memories', node: string | null): string {
-  return `${kind}?limit=${LIMIT}${node === null ? '' : `&node=${encodeURIComponent(node)}`}`;
+  return `${kind}?limit=${POLLED_ITEMS}${node === null ? '' : `&node=${encodeURIComponent(node)}`}`;
 }
 
-function listOf<T>(answer: unknown, key: string): T[] {
+export function listOf<T>(answer: unknown, key: string): T[] {
   const list =
     typeof answer === 'object' && answer !== null ? (answer as Record<string, unknown>)[key] : undefined;
   if (!Array.isArray(list)) throw new HttpError(200, `the answer has no ${key}`);

@@ -26,7 +26,10 @@ async function get(path: string, signal: AbortSignal): Promise<unknown> {
   } catch {
     throw new HttpError(0, signal.aborted ? 'no answer in time' : 'no answer');
   }
-  if (!response.ok) throw new HttpError(response.status, `HTTP ${response.status}`);
+  if (!response.ok) {
+    const { status, headers } = response;
+    throw new HttpError(status, `HTTP ${status}`, Number(headers.get('Retry-After')) || 0);
+  }
   try {
     return parseJson(await response.text());
   } catch {

@@ -100,47 +100,89 @@ export function byOurClock(at: string | null, node: ClusterNode | undefined): st
 
 const SKEW_S = 5;
 
-function items<T extends { node: string; id: unknown }>(
-  model: Model,
-  all: Iterable<T>,
-  filter: Filter,
-  texts: (item: T) => string[],
-): ItemRow<T>[] {
-  const matches = matcher(words(filter.query));
-  const rows: ItemRow<T>[] = [];
-  for (const item of all) {
-    if (filter.node !== null && item.node !== filter.node) continue;
-    if (matches([item.node, ...texts(item)])) {
-      rows.push({ key: itemKey(item), item, node: model.nodes.get(item.node) });
-    }
-  }
-  return rows;
+export type ItemKind = 'observations' | 'memories';
+/** An observation or a memory; what only one of them has is absent in the other. */
+export interface Item extends Pick<Observation, 'node' | 'at' | 'id' | 'text' | 'confidence'> {
+  type?: unknown;
+  related_sources?: unknown;
+  times_confirmed?: unknown;
 }
 
-/** Newest first by our clock; unreadable times last. */
-function byTime<T extends { at: string | null }>(a: ItemRow<T>, b: ItemRow<T>): number {
-  return (
-    compareTimes(byOurClock(b.item.at, b.node), byOurClock(a.item.at, a.node)) || compareNames(a.key, b.key)
+export interface ItemFilter extends Filter {
+  /** Exactly this type; '' or absent: all. */
+  type?: string;
+  /** Not older than this, by llamad's clock; 0 or absent: all. */
+  sinceMs?: number;
+}
+
+const timesConfirmed = (item: Item): number =>
+  typeof item.times_confirmed === 'number' ? item.times_confirmed : 0;
+
+/** Newest first by our clock, unreadable times last; memories by how often they were confirmed before that. */
+export function sortItems(items: Iterable<Item>, kind: ItemKind, nodes: Model['nodes']): readonly Item[] {
+  const rows = Array.from(items, (item) => ({
+    item,
+    at: byOurClock(item.at, nodes.get(item.node)),
+    times: kind === 'memories' ? timesConfirmed(item) : 0,
+  }));
+  rows.sort(
+    (a, b) => b.times - a.times || compareTimes(b.at, a.at) || compareNames(itemKey(a.item), itemKey(b.item)),
+  );
+  return rows.map(({ item }) => item);
+}
+
+/** In order, once per change of the model's map and not per paint. */
+const sorted = new WeakMap<object, readonly Item[]>();
+
+function inOrder(all: ReadonlyMap<string, Item>, kind: ItemKind, nodes: Model['nodes']): readonly Item[] {
+  let list = sorted.get(all);
+  if (list === undefined) sorted.set(all, (list = sortItems(all.values(), kind, nodes)));
+  return list;
+}
+
+function within(item: Item, sinceMs: number, nodes: Model['nodes']): boolean {
+  const ms = parseTime(byOurClock(item.at, nodes.get(item.node)));
+  return ms !== null && ms >= sinceMs;
+}
+
+/** The items of a kind that the filter leaves, in order. */
+export function itemsOf(model: Pick<Model, 'nodes' | ItemKind>, kind: ItemKind, filter: ItemFilter): readonly Item[] {
+  const { node, query, type = '', sinceMs = 0 } = filter;
+  const wanted = words(query);
+  const matches = matcher(wanted);
+  return inOrder(model[kind], kind, model.nodes).filter(
+    (item) =>
+      (node === null || item.node === node) &&
+      (type === '' || asText(item.type) === type) &&
+      (sinceMs === 0 || within(item, sinceMs, model.nodes)) &&
+      (wanted.length === 0 ||
+        matches([item.node, asText(item.text), asText(item.type), ...related(item.related_sources)])),
   );
 }
 
-export function observationRows(model: Model, filter: Filter): ItemRow<Observation>[] {
-  const texts = (item: Observation): string[] => [
-    asText(item.text),
-    asText(item.type),
-    ...related(item.related_sources),
-  ];
-  return items(model, model.observations.values(), filter, texts).sort(byTime);
+const TYPES_MAX = 50;
+
+/** The types that there are, to choose from; a node may make up as many as it likes. */
+export function itemTypes(all: ReadonlyMap<string, Item>): string[] {
+  const types = new Set<string>();
+  for (const item of all.values()) if (types.size < TYPES_MAX) types.add(asText(item.type));
+  types.delete('');
+  return [...types].sort(compareNames);
 }
 
-/** Most confirmed first, then newest. */
-export function memoryRows(model: Model, filter: Filter): ItemRow<Memory>[] {
-  const times = (memory: Memory): number =>
-    typeof memory.times_confirmed === 'number' ? memory.times_confirmed : 0;
-  return items(model, model.memories.values(), filter, (item) => [asText(item.text)]).sort(
-    (a, b) => times(b.item) - times(a.item) || byTime(a, b),
-  );
+function rowsOf<T extends Item>(model: Model, kind: ItemKind, filter: ItemFilter): ItemRow<T>[] {
+  return itemsOf(model, kind, filter).map((item) => ({
+    key: itemKey(item),
+    item: item as T,
+    node: model.nodes.get(item.node),
+  }));
 }
+
+export const observationRows = (model: Model, filter: ItemFilter): ItemRow<Observation>[] =>
+  rowsOf(model, 'observations', filter);
+
+export const memoryRows = (model: Model, filter: ItemFilter): ItemRow<Memory>[] =>
+  rowsOf(model, 'memories', filter);
 
 /** An event without a node is about the cluster, and stands in every node's list. */
 export function eventRows(model: Model, filter: Filter): ClusterEvent[] {

@@ -59,6 +59,9 @@ export type Action =
 /** A page left open for weeks must not grow: beyond these the oldest go. */
 export const MAX_ITEMS = 5000;
 export const MAX_EVENTS = 500;
+const KEPT_ITEMS = MAX_ITEMS - MAX_ITEMS / 10;
+/** So many of each kind come with a snapshot, and with a round of polling. */
+export const POLLED_ITEMS = 200;
 
 export const emptyModel: Model = {
   loaded: false,
@@ -170,8 +173,8 @@ function polled(model: Model, answers: Polled, receivedMs: number): Model {
     ownClock: ownClock(answers.health.incidents),
     nodes: byName(answers.nodes.nodes),
     readings: byNode(answers.readings.readings),
-    observations: mergeItems(new Map(), answers.observations.observations),
-    memories: mergeItems(new Map(), answers.memories.memories),
+    observations: polledItems(model.observations, answers.observations.observations, answers.nodes.nodes),
+    memories: polledItems(model.memories, answers.memories.memories, answers.nodes.nodes),
     events: mergeEvents(model.events, answers.events.events),
     stats: mergeStats(emptyModel.stats, answers.stats, [], new WeakSet()),
   };
@@ -275,7 +278,17 @@ function mergeItems<T extends { node: string; id: unknown; at: string | null }>(
   }
   for (const [node, id] of removed) items.delete(itemKey({ node, id }));
   for (const item of changed) items.set(itemKey(item), item);
-  return items.size > MAX_ITEMS ? newest(items, MAX_ITEMS - MAX_ITEMS / 10) : items;
+  return items.size > MAX_ITEMS ? newest(items, KEPT_ITEMS) : items;
+}
+
+/** An answer that is full tells nothing of what lies beyond it: what a reader had asked for stays. */
+function polledItems<T extends { node: string; id: unknown; at: string | null }>(
+  old: ReadonlyMap<string, T>,
+  answer: readonly T[],
+  nodes: readonly ClusterNode[],
+): ReadonlyMap<string, T> {
+  const names = new Set(answer.length < POLLED_ITEMS ? [] : nodes.map((node) => node.name));
+  return mergeItems(new Map([...old].filter(([, item]) => names.has(item.node))), answer);
 }
 
 /**
@@ -288,10 +301,12 @@ function addItems<T extends { node: string; id: unknown; at: string | null }>(
   more: readonly T[],
 ): ReadonlyMap<string, T> {
   const missing = more.filter((item) => model.nodes.has(item.node) && !old.has(itemKey(item)));
-  return mergeItems(old, missing);
+  // What somebody has just asked for may be older than all that is here: the others make room.
+  const room = old.size + missing.length > MAX_ITEMS ? Math.max(0, KEPT_ITEMS - missing.length) : MAX_ITEMS;
+  return mergeItems(old.size > room ? newest(old, room) : old, missing);
 }
 
-function newest<T extends { at: string | null }>(items: Map<string, T>, keep: number): Map<string, T> {
+function newest<T extends { at: string | null }>(items: ReadonlyMap<string, T>, keep: number): Map<string, T> {
   const sorted = [...items].sort(([, a], [, b]) => compareTimes(b.at, a.at));
   return new Map(sorted.slice(0, keep));
 }

@@ -49,11 +49,22 @@ export function useMore(
   key: string,
 ): { most: number; more: (total: number, what: string) => JSX.Element | null } {
   const [most, setMost] = useState(step);
+  const [end, setEnd] = useState<HTMLElement | null>(null);
   useEffect(() => setMost(step), [key, step]);
+  // Who scrolls near the end need not press anything. Looked at anew after each step: it may still be in sight.
+  useEffect(() => {
+    if (end === null) return undefined;
+    const watch = new IntersectionObserver(
+      ([entry]) => entry!.isIntersecting && setMost((now) => now + step),
+      { rootMargin: '600px' },
+    );
+    watch.observe(end);
+    return () => watch.disconnect();
+  }, [end, most, step]);
   const more = (total: number, what: string): JSX.Element | null => {
     if (total <= most) return null;
     return (
-      <p class="more">
+      <p class="more" ref={setEnd}>
         <button type="button" class="button" onClick={() => setMost(most + step)}>
           Show {count(Math.min(step, total - most))} more
         </button>
@@ -68,13 +79,12 @@ export function useMore(
 
 /** What makes a list another list. */
 export function listKey(): string {
-  const { view, node, query, sort } = here.value;
-  return JSON.stringify([view, node, query, sort]);
+  return JSON.stringify(here.value);
 }
 
 /** Why there is nothing to see. */
 export function Nothing({ children }: { children: ComponentChildren }): JSX.Element {
-  const { node, query } = here.value;
+  const { node, query, filters } = here.value;
   if (!model.value.loaded)
     return (
       <p class="nothing" aria-busy="true">
@@ -84,5 +94,6 @@ export function Nothing({ children }: { children: ComponentChildren }): JSX.Elem
   if (node !== null && !model.value.nodes.has(node))
     return <p class="nothing">There is no node of this name.</p>;
   if (query !== '') return <p class="nothing">Nothing matches the search.</p>;
+  if (Object.keys(filters).length > 0) return <p class="nothing">Nothing is left by the filters.</p>;
   return <p class="nothing">{children}</p>;
 }
