@@ -19,6 +19,7 @@ struct loop_timer {
     uv_timer_t uv;
     loop_timer_fn *callback;
     void *user;
+    uint64_t due_ms; /* on libuv's clock */
 };
 
 struct loop_signal {
@@ -49,6 +50,8 @@ void *loop_failed(void *memory, int uv_error)
 
 /* --- the loop --- */
 
+static const double lag_bounds_s[] = {0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5};
+
 struct loop *loop_create(void)
 {
     struct loop *loop = calloc(1, sizeof *loop);
@@ -61,6 +64,7 @@ struct loop *loop_create(void)
     }
     uv_check_init(&loop->uv, &loop->check);
     uv_idle_init(&loop->uv, &loop->idle);
+    loop->lag = HISTOGRAM_INIT(lag_bounds_s);
     TAILQ_INIT(&loop->armed);
     TAILQ_INIT(&loop->running);
     /* A peer that is gone is told by the write's error, not by the end of the program. */
@@ -117,6 +121,11 @@ bool loop_turn(struct loop *loop, bool wait)
 void loop_stop(struct loop *loop)
 {
     uv_stop(&loop->uv);
+}
+
+const struct histogram *loop_lag(const struct loop *loop)
+{
+    return &loop->lag;
 }
 
 void *loop_native(struct loop *loop)
@@ -193,6 +202,9 @@ void loop_io_destroy(struct loop_io *io)
 static void on_timer(uv_timer_t *handle)
 {
     struct loop_timer *timer = (struct loop_timer *)handle;
+    struct loop *loop = (struct loop *)handle->loop;
+    histogram_add(&loop->lag, ((double)uv_hrtime() / 1e6 - (double)timer->due_ms) / 1000);
+    timer->due_ms = uv_now(handle->loop) + uv_timer_get_repeat(handle);
     timer->callback(timer->user);
 }
 
@@ -218,6 +230,7 @@ void loop_timer_start(struct loop_timer *timer, uint64_t after_ms, uint64_t repe
     uint64_t lag_ms = now_ms > turn_ms ? now_ms - turn_ms : 0;
     /* libuv 1.44 serves a timer of 0 ms that is started in its own callback again at once, for ever. */
     uint64_t due_ms = after_ms + lag_ms > 0 ? after_ms + lag_ms : 1;
+    timer->due_ms = turn_ms + due_ms;
     int e = uv_timer_start(&timer->uv, on_timer, due_ms, repeat_ms);
     assert(e == 0); /* fails only for a destroyed timer or without a callback */
     (void)e;

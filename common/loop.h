@@ -10,6 +10,7 @@
 #define LOOP_H
 
 #include "clock.h"
+#include "histogram.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -23,6 +24,9 @@ void loop_run(struct loop *loop);
  * active. */
 bool loop_turn(struct loop *loop, bool wait);
 void loop_stop(struct loop *loop);
+/* How late timers were served, after the moment they were due: each one, since the start. What comes in on
+ * descriptors waits as long. Exact to a millisecond or so. */
+const struct histogram *loop_lag(const struct loop *loop);
 /* The uv_loop_t, for a library that runs on it as a foreign loop. */
 void *loop_native(struct loop *loop);
 

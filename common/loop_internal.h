@@ -14,13 +14,14 @@
 TAILQ_HEAD(after_list, loop_after);
 
 struct loop {
-    uv_loop_t uv;
+    uv_loop_t uv; /* first, so that a handle leads here */
     /* Both run only while something is armed: the check serves, the idle keeps the turn from sleeping. */
     uv_check_t check;
     uv_idle_t idle;
     struct after_list armed;
     struct after_list running; /* those of this turn that are still to be called */
     unsigned work_pending;
+    struct histogram lag;
 };
 
 /* For uv_close. */

@@ -128,6 +128,7 @@ static int write_chunk(struct live *live, struct live_session *session)
     }
     session->offset += n;
     live->stats->bytes_out += n;
+    live->stats->live_bytes_out += n;
     if (n == left) {
         live->stats->frames_out++;
         session->message++;

@@ -20,8 +20,9 @@ struct server_options {
 };
 
 struct server_stats {
-    uint64_t requests, refused_host, refused_origin, bad_requests, live_opened, live_dropped, frames_out,
-        bytes_out;
+    uint64_t requests, refused_host, refused_origin, bad_requests, live_opened, live_dropped, frames_out;
+    uint64_t bytes_out;      /* of answers and frames */
+    uint64_t live_bytes_out; /* of frames alone */
     uint32_t live_clients;
 };
 

@@ -14,6 +14,8 @@
 #define JITTER_FRACTION 10 /* an interval is up to a tenth longer, so that nodes drift apart */
 #define MIN_INTERVAL_MS 1000
 
+static const double duration_bounds_s[] = {0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10};
+
 struct poller {
     struct cache *cache;
     struct visit_context context;
@@ -45,6 +47,7 @@ static void on_finished(void *user, struct visit *visit, enum probe_outcome outc
     poller->stats.usable += outcome == PROBE_OK;
     poller->stats.unusable += outcome == PROBE_UNUSABLE;
     poller->stats.failed += outcome == PROBE_FAILED;
+    histogram_add(&poller->stats.duration, (double)visit_age_ms(visit, clock_now()) / 1000);
     if (poller->resume[0]) {
         loop_after_arm(poller->scan_soon);
     }
@@ -152,6 +155,7 @@ struct poller *poller_create(struct loop *loop, struct cache *cache, struct fetc
     }
     struct now now = clock_now();
     backoff_init(&poller->jitter, 1, 1, (uint64_t)(now.wall_ms ^ now.mono_ms));
+    poller->stats.duration = HISTOGRAM_INIT(duration_bounds_s);
     poller->cache = cache;
     poller->changed = changed;
     poller->user = user;

@@ -7,6 +7,7 @@
 
 #include "cache.h"
 #include "fetch.h"
+#include "histogram.h"
 
 struct poller;
 struct poller_options {
@@ -20,8 +21,9 @@ struct poller_options {
 struct poller_stats {
     uint64_t polls, usable, unusable, failed; /* finished ones */
     uint64_t requests;
-    unsigned in_flight; /* nodes being asked now */
-    unsigned waiting;   /* due, but `parallel` others are being asked */
+    struct histogram duration; /* of the polls that were sent: all of a node's endpoints together */
+    unsigned in_flight;        /* nodes being asked now */
+    unsigned waiting;          /* due, but `parallel` others are being asked */
 };
 
 /* `changed` after the cache may have changed. NULL with *ret_error: the entry of options->allow that is no

@@ -22,7 +22,7 @@ struct visit {
     char url[URL_MAX + 1]; /* without a slash at the end */
     bool manual;
     size_t step;                       /* of `steps` */
-    int64_t deadline_ms;               /* monotonic */
+    int64_t began_ms, deadline_ms;     /* monotonic */
     struct fetch_get *get;             /* under way */
     int32_t utc_offset_s;              /* of the node, as far as known */
     bool usable;                       /* stats or readings came */
@@ -312,6 +312,7 @@ struct visit *visit_start(struct visit_context *context, struct node *node)
     visit->manual = node->manual_url[0] && strcmp(node->url, node->manual_url) == 0;
     visit->utc_offset_s = node->utc_offset_s;
     struct now now = clock_now();
+    visit->began_ms = now.mono_ms;
     visit->deadline_ms = now.mono_ms + context->timeout_ms;
     node->poll_in_flight = true;
     cache_poll_started(context->cache, node, now);
@@ -326,6 +327,11 @@ struct visit *visit_start(struct visit_context *context, struct node *node)
 const char *visit_node(const struct visit *visit)
 {
     return visit->node;
+}
+
+int64_t visit_age_ms(const struct visit *visit, struct now now)
+{
+    return now.mono_ms - visit->began_ms;
 }
 
 void visit_cancel(struct visit *visit)

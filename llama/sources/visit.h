@@ -34,7 +34,8 @@ struct visit_context {
  * (the cache was told; no `finished`). */
 struct visit *visit_start(struct visit_context *context, struct node *node);
 const char *visit_node(const struct visit *visit); /* the name */
-void visit_cancel(struct visit *visit);            /* without `finished`; the cache is not told */
+int64_t visit_age_ms(const struct visit *visit, struct now now);
+void visit_cancel(struct visit *visit); /* without `finished`; the cache is not told */
 /* Links of the owner's list. */
 struct visit **visit_link(struct visit *visit);
 

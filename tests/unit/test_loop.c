@@ -141,6 +141,30 @@ static void timer_that_restarts_itself_at_zero_starves_nobody(void **state)
     close(pair[1]);
 }
 
+static void hold_up(void *user)
+{
+    struct diary *d = user;
+    usleep(60000);
+    d->count++;
+}
+
+static void timers_that_are_held_up_count_as_late(void **state)
+{
+    struct diary *d = *state;
+    const struct histogram *lag = loop_lag(d->loop);
+    struct loop_timer *late = loop_timer_create(d->loop, hold_up, d);
+    d->timer = loop_timer_create(d->loop, hold_up, d);
+    assert_int_equal(histogram_count(lag), 0);
+    loop_timer_start(d->timer, 1, 0);
+    loop_timer_start(late, 5, 0); /* due while the other one sleeps */
+    loop_run(d->loop);
+    assert_int_equal(d->count, 2);
+    assert_int_equal(histogram_count(lag), 2);
+    assert_true(lag->max_s >= 0.05);
+    loop_timer_destroy(late);
+    loop_timer_destroy(d->timer);
+}
+
 static void destroy_own_timer(void *user)
 {
     struct diary *d = user;
@@ -510,6 +534,7 @@ int main(void)
         LOOP_TEST(timer_fires_once_or_until_stopped),
         LOOP_TEST(timer_never_fires_early_after_a_long_callback),
         LOOP_TEST(timer_that_restarts_itself_at_zero_starves_nobody),
+        LOOP_TEST(timers_that_are_held_up_count_as_late),
         LOOP_TEST(timer_may_be_destroyed_in_its_callback),
         LOOP_TEST(destroyed_timer_fires_no_more),
         LOOP_TEST(descriptor_tells_what_is_watched),

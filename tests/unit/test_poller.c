@@ -148,6 +148,8 @@ static void only_so_many_nodes_are_asked_at_once_and_every_one_gets_its_turn(voi
     assert_int_equal(most, 3);
     assert_int_equal(poller_stats(world->poller)->polls, NODES);
     assert_int_equal(poller_stats(world->poller)->failed, NODES);
+    assert_int_equal(histogram_count(&poller_stats(world->poller)->duration), NODES);
+    assert_true(poller_stats(world->poller)->duration.max_s > 0);
     for (int i = 0; i < NODES; i++) {
         char name[16];
         snprintf(name, sizeof name, "pi-%02d", i);
