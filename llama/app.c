@@ -66,6 +66,7 @@ struct app {
     char instance[INSTANCE_LEN + 1];
     char client_id[INSTANCE_LEN + 8];
     struct journal journal;
+    int64_t started_wall_ms;
     int64_t stop_until_ms; /* monotonic; 0 = not stopping */
     bool mqtt_stopped;
     bool broker_stopping;
@@ -165,10 +166,9 @@ static void action_search_cancel(void *user, struct search_wait *wait)
     search_cancel(app->search, wait);
 }
 
-static void action_health(void *user, struct buf *out)
+static struct status_parts parts_of(const struct app *app)
 {
-    const struct app *app = user;
-    const struct status_parts parts = {
+    return (struct status_parts){
         .cache = app->cache,
         .keeper = app->keeper,
         .ingest = app->ingest,
@@ -180,8 +180,21 @@ static void action_health(void *user, struct buf *out)
         .broker = app->broker,
         .host = app->config.mqtt.host,
         .port = app->config.mqtt.port,
+        .loop = app->loop,
+        .started_wall_ms = app->started_wall_ms,
     };
+}
+
+static void action_health(void *user, struct buf *out)
+{
+    const struct status_parts parts = parts_of(user);
     status_write_health(&parts, out);
+}
+
+static void action_metrics(void *user, struct buf *out)
+{
+    const struct status_parts parts = parts_of(user);
+    status_write_metrics(&parts, out);
 }
 
 /* --- the end --- */
@@ -422,6 +435,7 @@ static int start_server(struct app *app)
         .refresh = action_refresh,
         .forget = action_forget,
         .health = action_health,
+        .metrics = action_metrics,
         .search = action_search,
         .search_cancel = action_search_cancel,
         .user = app,
@@ -572,7 +586,7 @@ static int find_state_dir(struct app *app)
 
 struct app_end app_run(struct conf *conf)
 {
-    struct app app = {.conf = conf};
+    struct app app = {.conf = conf, .started_wall_ms = clock_now().wall_ms};
     struct app_end end = {.status = EXIT_SUCCESS};
     if (config_read(conf, &app.config) != 0) {
         conf_destroy(conf);

@@ -117,6 +117,15 @@ static void write_http(const struct server_stats *stats, struct buf *out)
     member_int(out, "live_dropped", stats->live_dropped);
     member_int(out, "frames_out", stats->frames_out);
     member_int(out, "bytes_out", stats->bytes_out);
+    member_int(out, "live_bytes_out", stats->live_bytes_out);
+    buf_char(out, '}');
+}
+
+static void write_loop(const struct histogram *lag, struct buf *out)
+{
+    buf_json_key(out, "loop");
+    buf_str(out, "{\"max_lag_ms\":");
+    buf_json_double(out, (double)(int64_t)(lag->max_s * 1e6) / 1000);
     buf_char(out, '}');
 }
 
@@ -128,4 +137,5 @@ void status_write_health(const struct status_parts *parts, struct buf *out)
     write_store(parts->keeper, out);
     write_published(parts->announce, parts->states, out);
     write_http(server_stats(parts->server), out);
+    write_loop(loop_lag(parts->loop), out);
 }

@@ -1,5 +1,6 @@
 /*
- * status: what llamad says of itself: the members of /api/health that only the whole program knows.
+ * status: what llamad says of itself: the members of /api/health, and the families of /metrics, that only the
+ * whole program knows.
  */
 #ifndef STATUS_H
 #define STATUS_H
@@ -25,9 +26,14 @@ struct status_parts { /* borrowed */
     const struct broker *broker; /* NULL unless llamad runs one */
     const char *host;            /* of the broker */
     uint16_t port;
+    const struct loop *loop;
+    int64_t started_wall_ms;
 };
 
-/* Appends "broker", "poller", "discovery", "store", "published", "http" and "mqtt_refused" to an object. */
+/* Appends "broker", "poller", "discovery", "store", "published", "http", "mqtt_refused" and "loop" to an
+ * object. */
 void status_write_health(const struct status_parts *parts, struct buf *out);
+/* Appends families in the form of exposition.h. */
+void status_write_metrics(const struct status_parts *parts, struct buf *out);
 
 #endif

@@ -5,9 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROOT       "/api/cluster/"
-#define ALLOW_READ "GET, HEAD"
-
 /* ---- answers ---- */
 
 int api_fault(struct api_fault *fault, int status, const char *code, const char *format, ...)
@@ -169,26 +166,9 @@ void api_write_stats(struct buf *out, const struct cache *cache, uint64_t since,
 
 /* ---- lists ---- */
 
-struct list_route {
-    const char *path;
-    api_render *render;
-    const char
-        *by_time; /* what it shows depends on the clock when this is given; NULL = never, "" = always */
-    enum item_kind deep; /* what deep=1 searches for; readings = nothing */
-};
-static const struct list_route lists[] = {
-    {ROOT "nodes", api_render_nodes, NULL, ITEM_READING},
-    {ROOT "readings", api_render_readings, NULL, ITEM_READING},
-    {ROOT "observations", api_render_observations, "hours", ITEM_OBSERVATION},
-    {ROOT "memories", api_render_memories, NULL, ITEM_MEMORY},
-    {ROOT "stats", api_render_stats, NULL, ITEM_READING},
-    {ROOT "events", api_render_events, NULL, ITEM_READING},
-    {ROOT "history", api_render_history, "", ITEM_READING},
-};
-
 /* Renders the list, or answers the fault. The body, with a reference for the caller, or NULL when answered.
  */
-static struct body *render_list(struct api *api, const struct list_route *route, const struct query *query,
+static struct body *render_list(struct api *api, const struct api_route *route, const struct query *query,
                                 struct now now, struct api_response *response)
 {
     struct call call = {.api = api, .query = query, .now = now};
@@ -204,7 +184,7 @@ static struct body *render_list(struct api *api, const struct list_route *route,
     return response->status == 200 ? response->body : NULL;
 }
 
-static void answer_list(struct api *api, const struct list_route *route, const struct query *query,
+static void answer_list(struct api *api, const struct api_route *route, const struct query *query,
                         const char *key, const struct api_request *request, struct now now,
                         struct api_response *response)
 {
@@ -233,15 +213,11 @@ static void answer_list(struct api *api, const struct list_route *route, const s
     memcpy(response->etag, etag, sizeof etag);
 }
 
-static void handle_list(struct api *api, const struct list_route *route, const struct api_request *request,
-                        struct now now, struct api_response *response)
+void api_answer_list(struct api *api, const struct api_route *route, const struct api_request *request,
+                     struct now now, struct api_response *response)
 {
     struct query query;
     const char *why = "out of memory";
-    if (request->method != API_GET && request->method != API_HEAD) {
-        api_answer_method(response, ALLOW_READ);
-        return;
-    }
     int e = query_parse(request->query, &query, &why);
     if (e != 0) {
         api_error(e == -ENOMEM ? 503 : 400, e == -ENOMEM ? "unavailable" : "bad_request", why, response);
@@ -262,118 +238,6 @@ static void handle_list(struct api *api, const struct list_route *route, const s
         api_error(503, "unavailable", "out of memory", response);
     }
     query_finish(&query);
-}
-
-/* ---- one node ---- */
-
-static void refresh_node(struct api *api, struct node *node, struct api_response *response)
-{
-    int e = api->actions.refresh ? api->actions.refresh(api->actions.user, node) : -ENOTSUP;
-    if (e != 0) {
-        api_error(503, "unavailable", "the node cannot be asked now: neither the broker nor its URL is there",
-                  response);
-        return;
-    }
-    struct buf out = BUF_INIT;
-    buf_str(&out, "{\"node\":");
-    buf_json_cstr(&out, node->name);
-    buf_str(&out, ",\"refresh\":\"requested\"}");
-    api_answer_json(response, 202, &out);
-}
-
-static void forget_node(struct api *api, struct node *node, const char *name, const char *raw_query,
-                        struct api_response *response)
-{
-    struct query query;
-    const char *why = "out of memory";
-    if (query_parse(raw_query, &query, &why) != 0) {
-        api_error(400, "bad_request", why, response);
-        return;
-    }
-    bool confirmed = query_find(&query, "confirm") != NULL;
-    for (size_t i = 0; i < query.count; i++) {
-        if (strcmp(query.params[i].name, "confirm") == 0 && strcmp(query.params[i].value, name) != 0) {
-            confirmed = false;
-        }
-    }
-    query_finish(&query);
-    if (!confirmed) {
-        api_error(400, "bad_request", "confirm= must repeat the name of the node to forget", response);
-        return;
-    }
-    int e = api->actions.forget ? api->actions.forget(api->actions.user, node) : -ENOTSUP;
-    if (e == -EBUSY) {
-        api_error(409, "manual_node",
-                  "the node is in the configuration (cluster.manual_nodes): remove it there", response);
-    } else if (e == -ENOTCONN) {
-        api_error(503, "unavailable", "the broker is away, and what it keeps of the node cannot be cleared",
-                  response);
-    } else if (e != 0) {
-        api_error(503, "unavailable", "the node could not be forgotten", response);
-    } else {
-        response->status = 204;
-    }
-}
-
-/* /api/cluster/nodes/<name>[/refresh]; `rest` is what stands after "nodes/". */
-static void handle_node(struct api *api, const char *rest, const struct api_request *request, struct now now,
-                        struct api_response *response)
-{
-    char name[3 * NODE_NAME_MAX + 1];
-    size_t raw_len = strcspn(rest, "/"), len = 0;
-    bool refresh = strcmp(rest + raw_len, "/refresh") == 0;
-    if (raw_len >= sizeof name || (rest[raw_len] && !refresh)) {
-        api_error(404, "not_found", "there is nothing at this address", response);
-        return;
-    }
-    if (percent_decode(rest, raw_len, name, sizeof name, &len) != 0 || !utf8_valid(name, len)) {
-        api_error(400, "bad_request", "the name of the node is not percent-encoded UTF-8", response);
-        return;
-    }
-    name[len] = '\0';
-    struct node *node = cache_find(api->cache, name, len);
-    bool reads = request->method == API_GET || request->method == API_HEAD;
-    if (refresh ? request->method != API_POST : !reads && request->method != API_DELETE) {
-        api_answer_method(response, refresh ? "POST" : "GET, HEAD, DELETE");
-    } else if (!node) {
-        api_error(404, "unknown_node", "there is no node of that name", response);
-    } else if (refresh) {
-        refresh_node(api, node, response);
-    } else if (reads) {
-        struct buf out = BUF_INIT;
-        api_render_node(node, now, &out);
-        api_answer_json(response, 200, &out);
-    } else {
-        forget_node(api, node, name, request->query, response);
-    }
-}
-
-/* ---- routing ---- */
-
-void api_handle(struct api *api, const struct api_request *request, struct now now,
-                struct api_response *ret_response)
-{
-    *ret_response = (struct api_response){0};
-    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
-        if (strcmp(request->path, lists[i].path) == 0) {
-            handle_list(api, &lists[i], request, now, ret_response);
-            return;
-        }
-    }
-    bool reads = request->method == API_GET || request->method == API_HEAD;
-    if (strncmp(request->path, ROOT "nodes/", strlen(ROOT "nodes/")) == 0) {
-        handle_node(api, request->path + strlen(ROOT "nodes/"), request, now, ret_response);
-    } else if (strcmp(request->path, "/api/health") == 0 && reads) {
-        struct buf out = BUF_INIT;
-        api_render_health(api, now, &out);
-        api_answer_json(ret_response, 200, &out);
-    } else if (strcmp(request->path, ROOT "live") == 0 && reads) {
-        api_error(426, "upgrade_required", "this address speaks WebSocket only", ret_response);
-    } else if (strcmp(request->path, "/api/health") == 0 || strcmp(request->path, ROOT "live") == 0) {
-        api_answer_method(ret_response, ALLOW_READ);
-    } else {
-        api_error(404, "not_found", "there is nothing at this address", ret_response);
-    }
 }
 
 /* ---- life ---- */

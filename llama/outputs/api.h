@@ -36,6 +36,8 @@ struct api_actions {
     int (*forget)(void *user, struct node *node);
     /* Appends members (`"broker":{…}`, …) to the object of /api/health. May be NULL. */
     void (*health)(void *user, struct buf *out);
+    /* Appends families (exposition.h) to /metrics. May be NULL. */
+    void (*metrics)(void *user, struct buf *out);
     /* Put a question to the nodes' own search. 0 with *ret_findings (a reference) or *ret_wait (`done` comes
      * once, later, unless it is cancelled); -EAGAIN with *ret_retry_after_s, -ENOMEM. May be NULL, both: then
      * deep=1 is ignored. */
@@ -56,6 +58,9 @@ struct api_request {
     const char *if_none_match; /* NULL if none */
     bool can_wait;             /* whoever asks can be answered later */
 };
+/* The addresses there are ("/api/cluster/nodes/{name}"), with the methods
+ * that each takes ("GET, HEAD"). NULL behind the last one. */
+const char *api_route(size_t index, const char **ret_methods);
 struct api_wait; /* an answer that is not there yet */
 struct api_response {
     int status;
@@ -66,7 +71,7 @@ struct api_response {
     unsigned retry_after_s;   /* 0 = none */
     struct api_wait *wait;    /* the answer comes later: see api_await. Then all the rest is empty */
 };
-/* Answers whatever starts with /api/. */
+/* Answers whatever starts with /api/, and /metrics. */
 void api_handle(struct api *api, const struct api_request *request, struct now now,
                 struct api_response *ret_response);
 /* `ready` comes once, later, never from within these functions. Then api_collect gives the answer. Each wait

@@ -44,6 +44,23 @@ struct call {
 typedef int api_render(const struct call *call, struct buf *out, struct api_fault *ret_fault);
 api_render api_render_nodes, api_render_readings, api_render_observations, api_render_memories,
     api_render_stats, api_render_events, api_render_history;
+/* An address, and who answers it. */
+struct api_route;
+typedef void api_answer(struct api *api, const struct api_route *route, const struct api_request *request,
+                        struct now now, struct api_response *response);
+
+struct api_route {
+    const char *path; /* {name} stands for one segment */
+    const char *methods;
+    api_answer *answer;
+    /* of lists only */
+    api_render *render;
+    const char
+        *by_time; /* what it shows depends on the clock when this is given; NULL = never, "" = always */
+    enum item_kind deep; /* what deep=1 searches for; readings = nothing */
+};
+
+api_answer api_answer_list;
 void api_render_health(const struct api *api, struct now now, struct buf *out);
 void api_render_node(const struct node *node, struct now now, struct buf *out);
 

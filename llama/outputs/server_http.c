@@ -52,7 +52,7 @@ static void serve(struct server *server, const struct request *request, bool wai
 {
     const char *path = request->rules.path;
     const char *if_none_match = *request->if_none_match ? request->if_none_match : NULL;
-    if (strncmp(path, "/api/", 5) != 0 && strcmp(path, "/api") != 0) {
+    if (strncmp(path, "/api/", 5) != 0 && strcmp(path, "/api") != 0 && strcmp(path, "/metrics") != 0) {
         assets_handle(server->assets, request->rules.method, path, if_none_match, response);
         return;
     }

@@ -1,5 +1,6 @@
 #include "api.h"
 #include "cache_world.h"
+#include "exposition.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -40,12 +41,18 @@ static void health(void *user, struct buf *out)
     buf_str(out, "{\"state\":\"connected\"}");
 }
 
+static void metrics(void *user, struct buf *out)
+{
+    (void)user;
+    exposition_one(out, "house_families", "gauge", "One.", 1);
+}
+
 static void open_house(struct house *house)
 {
     *house = (struct house){0};
     world_open_live(&house->w);
     const struct api_actions actions = {
-        .refresh = refresh, .forget = forget, .health = health, .user = house};
+        .refresh = refresh, .forget = forget, .health = health, .metrics = metrics, .user = house};
     house->api = api_create(house->w.cache, "inst", "0.1.0", &actions, house->w.now);
     assert_non_null(house->api);
 }
@@ -709,9 +716,44 @@ static int teardown(void **state)
 
 #define in_house(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
+static void metrics_are_text_with_the_families_of_the_whole_program(void **state)
+{
+    (void)state;
+    struct house house;
+    open_house(&house);
+    furnish(&house);
+    const struct api_request request = {.method = API_GET, .path = "/metrics", .query = ""};
+    struct api_response first, second;
+    api_handle(house.api, &request, house.w.now, &first);
+    assert_int_equal(first.status, 200);
+    assert_string_equal(first.content_type, "text/plain; version=0.0.4; charset=utf-8");
+    assert_string_equal(first.etag, "");
+    const char build[] = "\nllamad_build_info{version=\"0.1.0\"} 1\n", own[] = "\nhouse_families 1\n",
+               reading[] = "\nsmollama_reading{node=\"pi-a\",source_type=\"system\",source_id=\"temp\","
+                           "unit=\"celsius\"} 45.30\n";
+    assert_non_null(memmem(first.body->data, first.body->len, build, strlen(build)));
+    assert_non_null(memmem(first.body->data, first.body->len, own, strlen(own)));
+    assert_non_null(memmem(first.body->data, first.body->len, reading, strlen(reading)));
+    api_handle(house.api, &request, house.w.now, &second);
+    assert_ptr_equal(first.body, second.body);
+    assert_string_equal(second.content_type, first.content_type);
+    body_unref(second.body);
+    world_beat(&house.w, "pi-c", "s", 1);
+    api_handle(house.api, &request, house.w.now, &second);
+    assert_ptr_not_equal(first.body, second.body);
+    body_unref(second.body);
+    body_unref(first.body);
+    first = ask(&house, API_POST, "/metrics", "", NULL);
+    assert_int_equal(first.status, 405);
+    assert_string_equal(first.allow, "GET, HEAD");
+    body_unref(first.body);
+    close_house(&house);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(metrics_are_text_with_the_families_of_the_whole_program),
         in_house(node_has_the_fields_of_the_contract),
         in_house(wrong_clock_of_a_node_makes_no_ages),
         in_house(items_are_the_nodes_bytes_behind_node_and_at),
