@@ -203,6 +203,23 @@ function take(entry: Entry, answer: unknown): void {
 }
 
 /**
+ * The same as points for a chart: each step's lowest, highest and last. The last value stands until its node last
+ * confirmed it.
+ */
+export function stepPoints(steps: readonly Step[], confirmed: number): [ms: number, value: number | null][] {
+  const points: [number, number | null][] = [];
+  for (const { at, low, high, last, gap } of steps) {
+    if (gap) points.push([at - 1, null]);
+    points.push([at, low]);
+    if (high !== low) points.push([at + STEP_MS / 3, high]);
+    if (last !== high) points.push([at + (STEP_MS * 2) / 3, last]);
+  }
+  const newest = steps.at(-1);
+  if (newest !== undefined && confirmed > newest.at + STEP_MS) points.push([confirmed, newest.last]);
+  return points;
+}
+
+/**
  * The path of a sparkline in a box whose right end is now; '' where there is nothing to draw. A step is drawn from
  * its lowest to its highest, and the last value stands until its node last confirmed it.
  */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ReadingIndex, movesWithValues, nodePasses, sourceType } from '../src/order';
+import { ReadingIndex, choices, movesWithValues, nodePasses, sourceType } from '../src/order';
 import type { ReadingQuestion } from '../src/order';
 import { reduce } from '../src/state';
 import type { Model } from '../src/state';
@@ -109,4 +109,12 @@ test('source_type_is_what_stands_before_the_first_colon', () => {
   assert.equal(sourceType('a:b:c'), 'a');
   assert.equal(sourceType('plain'), 'plain');
   assert.equal(sourceType(':x'), '');
+});
+
+test('choices_are_what_exists_in_order', () => {
+  assert.deepEqual(choices(model), {
+    type: ['gpio', 'system'],
+    label: ['floor:0', 'room:attic', 'room:kitchen'],
+    state: ['online', 'stale'],
+  });
 });

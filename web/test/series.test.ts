@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { SPAN_MS, STEP_MS, Series, SeriesStore, sparkPath } from '../src/series';
+import { SPAN_MS, STEP_MS, Series, SeriesStore, sparkPath, stepPoints } from '../src/series';
 import type { SeriesPorts } from '../src/series';
 import { T0, after, frame, reading } from './support';
 
@@ -220,4 +220,21 @@ test('value_that_stands_is_a_line_as_far_as_it_was_confirmed', () => {
   const path = sparkPath(series.steps, 100, 20, START + SPAN_MS, START + SPAN_MS / 2);
   assert.equal(path, 'M0 10H50');
   assert.equal(sparkPath([], 100, 20, START, START), '');
+});
+
+test('steps_become_points_with_their_gaps_and_extremes', () => {
+  const series = new Series();
+  series.add(0, 1);
+  series.add(1000, 5);
+  series.add(2000, 3);
+  series.add(3000, null);
+  series.add(60_000, 2);
+  assert.deepEqual(stepPoints(series.steps, 100_000), [
+    [0, 1],
+    [10_000, 5],
+    [20_000, 3],
+    [59_999, null],
+    [60_000, 2],
+    [100_000, 2],
+  ]);
 });

@@ -6,7 +6,7 @@ import { choices } from '../order';
 import type { Choices } from '../order';
 import { linkTo } from '../route';
 import type { FilterKey } from '../route';
-import { chooseNode, filterBy, here, search } from '../store';
+import { filterBy, here } from '../store';
 import { useSummary } from './summary';
 
 const CHOICES_MS = 2000;
@@ -17,19 +17,20 @@ const SELECTS: readonly { name: FilterKey & keyof Choices; one: string; all: str
   { name: 'state', one: 'state', all: 'State' },
 ];
 
-export function Filters(): JSX.Element {
+/** `nodes`: only what is about nodes. */
+export function Filters({ nodes = false }: { nodes?: boolean }): JSX.Element {
   const all = useSummary(choices, '', CHOICES_MS);
   const { filters } = here.value;
   // Hundreds of options are looked at when they change, not at each paint.
   return useMemo(
     () => (
       <div class="filters">
-        {SELECTS.map((select) => (
+        {SELECTS.slice(nodes ? 1 : 0).map((select) => (
           <Select key={select.name} {...select} value={filters[select.name] ?? ''} options={all[select.name]} />
         ))}
       </div>
     ),
-    [all, filters],
+    [all, filters, nodes],
   );
 }
 
@@ -58,16 +59,12 @@ function Select({ name, one, all, value, options }: SelectProps): JSX.Element | 
           </option>
         ))}
       </select>
-      {value !== '' && <Lift name={one} lift={() => filterBy(name, '')} />}
+      {value !== '' && (
+        <button type="button" class="lift" aria-label={`Lift the filter by ${one}`} onClick={() => filterBy(name, '')}>
+          ×
+        </button>
+      )}
     </span>
-  );
-}
-
-function Lift({ name, lift }: { name: string; lift: () => void }): JSX.Element {
-  return (
-    <button type="button" class="lift" aria-label={`Lift the filter by ${name}`} onClick={lift}>
-      ×
-    </button>
   );
 }
 
@@ -80,7 +77,7 @@ export function Ways(): JSX.Element {
       <a href={linkTo('readings', { node, query: source ?? '', filters: others })} aria-current={view === 'readings' ? 'page' : undefined}>
         Table
       </a>
-      <a href={linkTo('compare', { node, filters: others })} aria-current={view === 'compare' ? 'page' : undefined}>
+      <a href={linkTo('compare', { node, filters: others })} aria-current={view === 'compare' ? (source ? 'true' : 'page') : undefined}>
         Compare
       </a>
     </div>
@@ -93,32 +90,15 @@ export function isNarrowed(): boolean {
   return node !== null || query !== '' || SELECTS.some(({ name }) => !!filters[name]);
 }
 
-/** Says by what, and lifts one of them or all. */
+/** Says by what, and lifts it all; the filters above lift one of them. */
 export function NoMatch({ what }: { what: string }): JSX.Element {
   const { view, node, query, filters, sort } = here.value;
   const { source, unit } = filters;
-  const kept = { ...(source ? { source } : {}), ...(unit ? { unit } : {}) };
-  const by: [string, string, () => void][] = SELECTS.filter(({ name }) => filters[name]).map(({ name, one }) => [
-    one,
-    filters[name]!,
-    () => filterBy(name, ''),
-  ]);
-  if (query !== '') by.unshift(['search', query, () => search('')]);
-  if (node !== null) by.unshift(['node', node, () => chooseNode(null)]);
+  const by = [node, query, ...SELECTS.map(({ name }) => filters[name])].filter(Boolean) as string[];
   return (
-    <div class="nothing">
-      <p>No {what} match all of this:</p>
-      <p class="chips">
-        {by.map(([one, value, lift]) => (
-          <span key={one} class="chip">
-            {one} <strong>{plain(value)}</strong>
-            <Lift name={one} lift={lift} />
-          </span>
-        ))}
-      </p>
-      <p>
-        <a href={linkTo(view, { sort, filters: kept })}>Show all {what}</a>
-      </p>
-    </div>
+    <p class="nothing">
+      No {what} match {by.map((value) => `“${plain(value)}”`).join(' and ')}.{' '}
+      <a href={linkTo(view, { sort, filters: source ? { source, unit: unit ?? '' } : {} })}>Show all {what}</a>
+    </p>
   );
 }

@@ -79,12 +79,18 @@ export function State({ status }: { status: string | null }): JSX.Element {
   );
 }
 
-/** Names the node, shows its state where it is not well, and leads to this view with only that node. */
-export function NodeName({ name, node }: { name: string; node: ClusterNode | undefined }): JSX.Element {
+interface NodeNameProps {
+  name: string;
+  node: ClusterNode | undefined;
+  href?: string;
+}
+
+/** Names the node, shows its state where it is not well, and leads to this view with only that node if nowhere else. */
+export function NodeName({ name, node, href }: NodeNameProps): JSX.Element {
   const status = node?.status ?? 'unknown';
   const odd = status !== 'online';
   return (
-    <a class="node-name" href={addressOf(here.value.view, name)}>
+    <a class="node-name" href={href ?? addressOf(here.value.view, name)}>
       {odd && <StateIcon status={status} />}
       <Text value={name} />
       {odd && <span class="sr">({status})</span>}

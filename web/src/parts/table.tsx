@@ -17,12 +17,11 @@ export interface Column {
   fixed?: boolean;
 }
 
-interface TableProps<T> {
+export interface TableProps<T> {
   class: string;
-  label: string;
+  title: string;
+  /** In the order of the first if nobody asked for another one. */
   columns: readonly Column[];
-  /** What they are sorted by if nobody asked for another order. */
-  order: string;
   body: RefObject<HTMLTableSectionElement | null>;
   rows: readonly T[];
   /** Changes when the reader asks for other rows. */
@@ -36,11 +35,11 @@ export function Table<T>(props: TableProps<T>): JSX.Element {
   useTopHeight();
   return (
     <div class="sheet">
-      <table class={`rows ${props.class}`} role="table" aria-label={props.label} aria-rowcount={rows.length + 1}>
+      <table class={`rows ${props.class}`} role="table" aria-label={props.title} aria-rowcount={rows.length + 1}>
         <thead role="rowgroup">
           <tr role="row" aria-rowindex={1}>
             {columns.map((column) => (
-              <Head key={column.key} column={column} order={props.order} />
+              <Head key={column.key} column={column} order={columns[0]!.key} />
             ))}
           </tr>
         </thead>

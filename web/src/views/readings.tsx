@@ -1,15 +1,12 @@
 // Every last value of every node in one table.
 import { useRef } from 'preact/hooks';
 import type { JSX } from 'preact';
-import { asText, count, plain, shown } from '../format';
+import { asText, plain, shown } from '../format';
 import type { ExportRow } from '../export';
-import { Export } from '../parts/export';
-import { Filters, NoMatch, Ways, isNarrowed } from '../parts/filters';
-import { ListHead, Nothing } from '../parts/list';
 import { useOrder } from '../parts/order';
 import { Spark } from '../parts/spark';
 import { NodeName, oldClass } from '../parts/state';
-import { Table } from '../parts/table';
+import { TablePage } from '../parts/table-page';
 import type { Column } from '../parts/table';
 import { Text } from '../parts/text';
 import { Age } from '../parts/time';
@@ -32,60 +29,35 @@ export function Readings(): JSX.Element {
   const { node, query, sort, filters } = here.value;
   const body = useRef<HTMLTableSectionElement>(null);
   const { rows, total, asked } = useOrder(body, { node, query, sort, filters });
-  const narrowed = isNarrowed();
-  const missing = node !== null && !model.value.nodes.has(node);
   return (
-    <section aria-label="Readings">
-      <ListHead
-        title="Readings"
-        shown={rows.length}
-        {...(narrowed ? { total: `of ${count(total)}` } : {})}
-        placeholder="Node, source, value…"
-        end={<Export name="readings" rows={() => exported(rows)} />}
-      >
-        <Ways />
-        <Filters />
-      </ListHead>
-      {rows.length > 0 ? (
-        <Table
-          class="readings"
-          label="Readings"
-          columns={COLUMNS}
-          order="node"
-          body={body}
-          rows={rows}
-          question={asked}
-          row={(row, index) => <Row key={row.key} row={row} index={index} />}
-        />
-      ) : narrowed && total > 0 && !missing ? (
-        <NoMatch what="readings" />
-      ) : (
-        <Nothing>No node has sent a reading yet.</Nothing>
-      )}
-      {rows.length > 0 && (
-        <p class="sr" role="status">
-          {count(rows.length)} readings
-        </p>
-      )}
-    </section>
+    <TablePage
+      name="readings"
+      title="Readings"
+      what="readings"
+      class="readings"
+      columns={COLUMNS}
+      placeholder="Node, source, value…"
+      total={total}
+      body={body}
+      rows={rows}
+      question={asked}
+      row={(row, index) => <Row key={row.key} row={row} index={index} />}
+      exported={exported}
+    />
   );
 }
 
-function exported(rows: readonly RowRef[]): ExportRow[] {
+function exported(row: RowRef): ExportRow {
   const now = model.peek();
-  return rows.flatMap((row) => {
-    const reading = readingOf(now, row);
-    if (reading === undefined) return [];
-    return {
-      node: row.node,
-      state: now.nodes.get(row.node)?.status ?? 'unknown',
-      source: row.fullId,
-      name: sourceLabel(reading) || null,
-      value: reading.value,
-      unit: reading.unit,
-      at: toldAt(now, row),
-    };
-  });
+  const { value = null, unit = null } = readingOf(now, row) ?? {};
+  return {
+    node: row.node,
+    state: now.nodes.get(row.node)?.status ?? 'unknown',
+    source: row.fullId,
+    value,
+    unit,
+    at: toldAt(now, row),
+  };
 }
 
 function Row({ row, index }: { row: RowRef; index: number }): JSX.Element | null {
