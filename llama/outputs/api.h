@@ -58,7 +58,7 @@ struct api_request {
     const char *if_none_match; /* NULL if none */
     bool can_wait;             /* whoever asks can be answered later */
 };
-/* The addresses there are ("/api/cluster/nodes/{name}"), with the methods
+/* The addresses there are, as /api/openapi.json names them ("/api/cluster/nodes/{name}"), with the methods
  * that each takes ("GET, HEAD"). NULL behind the last one. */
 const char *api_route(size_t index, const char **ret_methods);
 struct api_wait; /* an answer that is not there yet */

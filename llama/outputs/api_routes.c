@@ -5,6 +5,7 @@
 #include "api_internal.h"
 #include "exposition.h"
 #include "metrics.h"
+#include "openapi.h"
 
 #include <errno.h>
 #include <string.h>
@@ -129,6 +130,15 @@ static void answer_live(struct api *api, const struct api_route *route, const st
     api_error(426, "upgrade_required", "this address speaks WebSocket only", response);
 }
 
+static void answer_openapi(struct api *api, const struct api_route *route, const struct api_request *request,
+                           struct now now, struct api_response *response)
+{
+    (void)api, (void)route, (void)request, (void)now;
+    struct buf out = BUF_INIT;
+    buf_append(&out, openapi_json, openapi_json_len);
+    api_answer_json(response, 200, &out);
+}
+
 /* Two who scrape at the same time share one body, as with the lists. */
 static void answer_metrics(struct api *api, const struct api_route *route, const struct api_request *request,
                            struct now now, struct api_response *response)
@@ -170,6 +180,7 @@ static const struct api_route routes[] = {
     {ROOT "history", READ, api_answer_list, api_render_history, "", ITEM_READING},
     {ROOT "live", READ, answer_live, NULL, NULL, ITEM_READING},
     {"/api/health", READ, answer_health, NULL, NULL, ITEM_READING},
+    {"/api/openapi.json", READ, answer_openapi, NULL, NULL, ITEM_READING},
     {"/metrics", READ, answer_metrics, NULL, NULL, ITEM_READING},
 };
 
