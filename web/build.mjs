@@ -37,21 +37,54 @@ async function buildPage() {
     chunkNames: '[name]',
     minify: true,
     legalComments: 'none',
+    plugins: [{ name: 'trim', setup: ({ onLoad }) => onLoad({ filter: /uPlot\.esm\.js$/ }, trimPlot) }],
   });
   // A script of the old kind: the page waits for it, so that it never shows itself in the wrong colours.
   await build({ ...common, entryPoints: { theme: 'src/theme.ts' }, outdir: out, format: 'iife', minify: true });
   for (const name of readdirSync(out).filter((one) => one.endsWith('.js'))) await squeeze(join(out, name));
-  for (const name of ['index.html', 'icon.svg', 'icon-broken.svg']) copyFileSync(join(here, 'src', name), join(out, name));
+  for (const name of ['index.html', 'icon.svg']) copyFileSync(join(here, 'src', name), join(out, name));
+  badgeIcons(out);
   let sum = 0;
   for (const name of readdirSync(out).sort()) {
     const path = join(out, name);
     if (/\.(js|css)$/.test(name)) sum += gzipped(path);
+    if (/^icon-/.test(name)) continue;
     console.log(
       `${name.padEnd(14)} ${String(statSync(path).size).padStart(7)} B  ${String(gzipped(path)).padStart(6)} B gzipped`,
     );
   }
   console.log(`scripts and styles ${sum} B gzipped, of ${BUDGET}`);
   if (sum > BUDGET) throw new Error(`the page has outgrown its ${BUDGET} B`);
+}
+
+/** The page draws lines over linear scales: of uPlot, bars, curves, steps, logarithms and its own dates stay out. */
+const UNUSED = [
+  ...['stepped', 'bars', 'findColWidth', 'splineInterp', 'monotoneCubic', '_monotoneCubic'],
+  ...['rangeLog', 'rangeAsinh', 'logAxisSplits', 'asinhAxisSplits', 'log10AxisValsFilt', 'log2AxisValsFilt'],
+  ...['snapLogY', 'snapAsinhY', 'timeAxisVals', 'timeAxisStamps', 'timeSeriesVal', 'timeSeriesStamp', 'fmtDate'],
+];
+
+function trimPlot({ path }) {
+  let contents = readFileSync(path, 'utf8');
+  for (const name of UNUSED) {
+    const whole = new RegExp(`^function ${name}\\([^]*?^}$`, 'm');
+    if (!whole.test(contents)) throw new Error(`uPlot has no ${name} to leave out`);
+    contents = contents.replace(whole, `function ${name}() {}`);
+  }
+  return { contents, loader: 'js' };
+}
+
+/** The tab's icon with the number of broken nodes; a bare badge from ten on. */
+function badgeIcons(out) {
+  const icon = readFileSync(join(here, 'src', 'icon.svg'), 'utf8');
+  for (const number of [1, 2, 3, 4, 5, 6, 7, 8, 9, 'many']) {
+    const text =
+      number === 'many'
+        ? '<path stroke="#fff" stroke-width="3" stroke-linecap="round" d="M22 16v6M22 27v.1"/>'
+        : `<text x="22" y="28" text-anchor="middle" font-family="sans-serif" font-size="17" font-weight="bold" fill="#fff">${number}</text>`;
+    const badge = `<circle cx="22" cy="22" r="10" fill="#c62828" stroke="#fff"/>${text}</svg>`;
+    writeFileSync(join(out, `icon-${number}.svg`), icon.replace('</svg>', badge));
+  }
 }
 
 /** esbuild bundles; terser finds some more to leave out. */

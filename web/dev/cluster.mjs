@@ -368,6 +368,64 @@ export class Cluster {
     return this.frame('delta', {});
   }
 
+  /** All that a node's state rests on. */
+  detail(name, now = Date.now()) {
+    const node = this.nodes.get(name);
+    if (node === undefined) return null;
+    const edge = node.type === 'edge';
+    const lost = node.status === 'unreachable';
+    const failing = node.cause === 'endpoint_error';
+    const kinds = ['stats', 'readings', 'observations', 'memories'];
+    const each = (make) => Object.fromEntries(kinds.map((kind) => [kind, make(kind)]));
+    const error = (kind) => (failing && kind === 'readings' ? 'HTTP 503' : null);
+    return {
+      timestamp: iso(now),
+      ...node,
+      evidence: {
+        manual: name === 'attic',
+        has_url: node.url !== null,
+        agent: {
+          ever: !edge,
+          heartbeat_at: edge ? null : node.last_seen,
+          interval_s: 10,
+          presence: edge ? null : lost ? 'will' : 'online',
+          presence_at: edge ? null : node.last_seen,
+          presence_replayed: false,
+          duplicate: false,
+        },
+        source: { known: !edge, ok: !failing, answers: true, error: failing ? 'HTTP 503' : null, since: node.since },
+        snapshots: each((kind) => ({
+          present: true,
+          error: error(kind),
+          error_since: null,
+          error_fetches: error(kind) ? 2 : 0,
+          age_from: node.last_seen,
+          interval_s: 30,
+        })),
+        probe: {
+          outcome: lost ? 'failed' : null,
+          pending: false,
+          ever_ok: false,
+          ever_answered: false,
+          error: lost ? 'connection refused' : null,
+          at: lost ? iso(now - 20_000) : null,
+          ok_at: null,
+          failures: lost ? 4 : 0,
+        },
+        edge: { ever: edge, message_at: edge ? node.last_seen : null, interval_s: edge ? 5 : null },
+        sightings: [],
+        frozen: false,
+        clock_skewed: false,
+        frozen_detail: null,
+      },
+      rejects: edge ? { bad_json: 3 } : {},
+      last_reject: edge ? 'not JSON at byte 12' : null,
+      snapshots: each((kind) => ({ origin: edge ? 'edge' : 'agent', error: error(kind) })),
+      sessions: edge ? [] : ['5f0e11aa22bb33cc'],
+      superseded: [],
+    };
+  }
+
   forget(name) {
     this.nodes.delete(name);
     this.readings.delete(name);

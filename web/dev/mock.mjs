@@ -111,6 +111,16 @@ function answer(mock, dist, renew, request, response) {
     return sendJson(mock.refused, { error: { code: 'refused', message: 'not with this name' } });
   if (request.method === 'POST' && /^\/api\/cluster\/nodes\/[^/]+\/refresh$/.test(url.pathname))
     return sendJson(202, {});
+  const single = /^\/api\/cluster\/nodes\/([^/]+)$/.exec(url.pathname);
+  if (single !== null) {
+    const node = decodeURIComponent(single[1]);
+    const detail = mock.cluster.detail(node);
+    if (detail === null) return sendJson(404, { error: { code: 'unknown_node', message: 'no such node' } });
+    if (request.method !== 'DELETE') return sendJson(200, detail);
+    if (detail.evidence.manual) return sendJson(409, { error: { code: 'manual_node', message: 'configured' } });
+    broadcast(mock, mock.cluster.forget(node));
+    return send(204, 'application/json', '');
+  }
   const body = api(mock.cluster, url);
   if (body === null) return sendJson(404, { error: { code: 'not_found', message: 'no such address' } });
   return sendJson(200, { timestamp: new Date().toISOString(), ...body });
@@ -134,9 +144,10 @@ function api(cluster, url) {
     case '/api/cluster/stats':
       return cluster.stats();
     case '/api/cluster/history':
+      if (node) return cluster.history(`${node}/${url.searchParams.get('source')}`);
       return { minutes: 60, series: url.searchParams.getAll('series').map((name) => cluster.history(name)) };
     case '/api/cluster/events':
-      return { events: cluster.events.slice(0, limit) };
+      return { events: cluster.events.filter((one) => !node || one.node === node).slice(0, limit) };
     default:
       return null;
   }

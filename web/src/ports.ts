@@ -57,3 +57,13 @@ export async function refreshNode(name: string): Promise<boolean> {
     return false;
   }
 }
+
+/** Drops all that llamad holds of a node. Resolves to the answer's status, 0 if none came. */
+export async function forgetNode(name: string): Promise<number> {
+  const own = encodeURIComponent(name);
+  try {
+    return (await fetch(api(`nodes/${own}?confirm=${own}`), { method: 'DELETE' })).status;
+  } catch {
+    return 0;
+  }
+}

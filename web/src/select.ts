@@ -1,5 +1,5 @@
 // What the views show of the model: filtered, sorted rows. Pure.
-import { asText, parseTime, related } from './format';
+import { asText, cause as causeWords, dateTime, parseTime, related } from './format';
 import { compareTimes, itemKey } from './state';
 import { STATUSES } from './wire';
 import type { Model } from './state';
@@ -47,6 +47,12 @@ export function nodesByNeed(model: Model, node: string | null): ClusterNode[] {
     if (one !== undefined) (buckets.get(one.status) ?? buckets.get('unknown'))!.push(one);
   }
   return [...buckets.values()].flat();
+}
+
+/** What a search for nodes looks into. */
+export function nodeTexts({ name, type, status, reason, cause, labels }: ClusterNode): string[] {
+  const own = Object.entries(labels ?? {}).map(([key, value]) => `${key}: ${asText(value)}`);
+  return [name, type ?? '', status, causeWords(cause ?? ''), reason ?? '', ...own];
 }
 
 let lastNames: readonly string[] = [];
@@ -198,6 +204,18 @@ export function eventRows(model: Model, filter: Filter): ClusterEvent[] {
         event.reason ?? '',
       ]),
   );
+}
+
+/** Events by the day they fell on by the reader's clock, in their order. */
+export function byDay(events: readonly ClusterEvent[]): [day: string, events: ClusterEvent[]][] {
+  const days: [string, ClusterEvent[]][] = [];
+  for (const event of events) {
+    const ms = parseTime(event.at);
+    const day = ms === null ? 'no readable time' : dateTime(ms).slice(0, 10);
+    if (days.at(-1)?.[0] !== day) days.push([day, []]);
+    days.at(-1)![1].push(event);
+  }
+  return days;
 }
 
 /** Numbers of a node for the overview; null where the node never said. */

@@ -190,7 +190,7 @@ export class SeriesStore {
   }
 }
 
-function numberOf(value: unknown): number | null {
+export function numberOf(value: unknown): number | null {
   return typeof value === 'number' ? value : null;
 }
 

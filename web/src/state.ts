@@ -58,7 +58,7 @@ export type Action =
 
 /** A page left open for weeks must not grow: beyond these the oldest go. */
 export const MAX_ITEMS = 5000;
-export const MAX_EVENTS = 500;
+export const MAX_EVENTS = 1000;
 const KEPT_ITEMS = MAX_ITEMS - MAX_ITEMS / 10;
 /** So many of each kind come with a snapshot, and with a round of polling. */
 export const POLLED_ITEMS = 200;

@@ -52,11 +52,12 @@ export function Chart({ series, unit, label, height = 220 }: ChartProps): JSX.El
 
   useEffect(() => {
     if (typeof library !== 'function') return undefined;
-    const made = make(library, box.current!, newest.current, height, point);
+    const element = box.current!;
+    const made = make(library, element, newest.current, height, point);
     plot.current = made;
     drawn.current = { at: performance.now(), series: newest.current };
-    const size = new ResizeObserver(() => made.setSize({ width: box.current!.clientWidth, height }));
-    size.observe(box.current!);
+    const size = new ResizeObserver(() => made.setSize({ width: element.clientWidth, height }));
+    size.observe(element);
     // Colours are looked up whenever it draws.
     const again = (): void => made.redraw(false);
     const scheme = matchMedia('(prefers-color-scheme: dark)');

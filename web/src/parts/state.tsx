@@ -1,7 +1,7 @@
 // A node's state: a sign and a word, never colour alone. And the node's name as a link.
 import type { JSX } from 'preact';
 import { isOld } from '../select';
-import { addressOf, here } from '../store';
+import { linkTo } from '../route';
 import type { ClusterNode, NodeStatus } from '../wire';
 import { Text } from './text';
 
@@ -85,12 +85,12 @@ interface NodeNameProps {
   href?: string;
 }
 
-/** Names the node, shows its state where it is not well, and leads to this view with only that node if nowhere else. */
+/** Names the node, shows its state where it is not well, and leads to its page if nowhere else. */
 export function NodeName({ name, node, href }: NodeNameProps): JSX.Element {
   const status = node?.status ?? 'unknown';
   const odd = status !== 'online';
   return (
-    <a class="node-name" href={href ?? addressOf(here.value.view, name)}>
+    <a class="node-name" href={href ?? linkTo('node', { node: name })}>
       {odd && <StateIcon status={status} />}
       <Text value={name} />
       {odd && <span class="sr">({status})</span>}

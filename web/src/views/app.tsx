@@ -65,7 +65,9 @@ export function App(): JSX.Element {
   });
   useSignalEffect(() => {
     const icon = document.querySelector<HTMLLinkElement>('link[rel=icon]')!;
-    icon.href = broken.value ? 'icon-broken.svg' : 'icon.svg';
+    const number = broken.value ?? 0;
+    // Made by build.mjs.
+    icon.href = `icon${number === 0 ? '' : number < 10 ? `-${number}` : '-many'}.svg`;
   });
   useEffect(() => addEventListener('keydown', onKey), []);
   const Stage = stage.value;

@@ -1,39 +1,112 @@
-// What happened to the nodes, newest first.
+// What happened to the nodes, newest first, by day.
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { JSX } from 'preact';
-import { idKey } from '../json';
+import { asText, clock, dateTime, exactTime, parseTime } from '../format';
+import { StateSelect } from '../parts/chips';
 import { ListHead, Nothing, listKey, useMore } from '../parts/list';
 import { Reason } from '../parts/reason';
 import { NodeName, State } from '../parts/state';
-import { Age, Moment } from '../parts/time';
-import { eventRows } from '../select';
-import { here, model } from '../store';
+import { Age } from '../parts/time';
+import { linkTo } from '../route';
+import { byDay, eventRows } from '../select';
+import { dispatch, here, model, ports, serverNow } from '../store';
 import type { ClusterEvent } from '../wire';
 
 const ROWS = 100;
+/** So many come by themselves, and so many llamad keeps. */
+const SENT = 50;
+const KEPT = 1000;
+
+/** True if they came. */
+export async function loadEvents(limit: number, node?: string): Promise<boolean> {
+  const only = node === undefined ? '' : `&node=${encodeURIComponent(node)}`;
+  try {
+    const answer = await ports.get(`events?limit=${limit}${only}`, new AbortController().signal);
+    dispatch({ type: 'events', events: (answer as { events: ClusterEvent[] }).events });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Older events, once they are wanted; again after each snapshot, which brings only the newest. */
+function useOlder(missing: boolean): { state: 'none' | 'asking' | 'all' | 'failed'; ask: () => void } {
+  const [state, setState] = useState<'none' | 'asking' | 'all' | 'failed'>('none');
+  const [wanted, want] = useState(0);
+  const { snapshots, loaded } = model.value;
+  const needed = loaded && (missing || wanted > 0);
+  useEffect(() => {
+    if (!needed) return;
+    setState('asking');
+    void loadEvents(KEPT).then((came) => setState(came ? 'all' : 'failed'));
+  }, [needed, wanted, snapshots]);
+  return { state, ask: () => want(wanted + 1) };
+}
 
 export function Events(): JSX.Element {
-  const { node, query } = here.value;
-  const rows = eventRows(model.value, { node, query });
+  const { node, query, filters } = here.value;
+  const { events } = model.value;
+  const rows = useMemo(
+    () => eventRows(model.peek(), { node, query }).filter(({ to }) => !filters.state || to === filters.state),
+    [events, node, query, filters.state],
+  );
   const { most, more } = useMore(ROWS, listKey());
+  const linked = filters.event;
+  const index = linked ? rows.findIndex((event) => asText(event.id) === linked) : -1;
+  const older = useOlder(!!linked && index < 0);
+  const days = byDay(rows.slice(0, Math.max(most, index + 1)));
+  const today = dateTime(serverNow.peek()).slice(0, 10);
   return (
     <section aria-label="Events">
-      <ListHead title="Events" shown={rows.length} placeholder="Node, state, reason…" />
-      {rows.length === 0 && <Nothing>Nothing has happened yet: no node has changed its state.</Nothing>}
-      {rows.length > 0 && (
-        <ol class="sheet items">
-          {rows.slice(0, most).map((event) => (
-            <Item key={idKey(event.id)} event={event} />
-          ))}
-        </ol>
+      <ListHead title="Events" shown={rows.length} placeholder="Node, state, reason…">
+        <StateSelect />
+      </ListHead>
+      {linked && index < 0 && older.state !== 'asking' && (
+        <p class="narrowed" role="status">
+          The linked event is not here (any more).
+        </p>
       )}
-      {more(rows.length, 'events')}
+      {rows.length === 0 && <Nothing>Nothing has happened here: no node has changed its state.</Nothing>}
+      {days.map(([day, list]) => (
+        <section key={day} class="day">
+          <h3>{day === today ? 'Today' : day}</h3>
+          <ol class="sheet items">
+            {list.map((event) => (
+              <Item key={asText(event.id)} event={event} linked={asText(event.id) === linked} />
+            ))}
+          </ol>
+        </section>
+      ))}
+      {more(rows.length, 'events') ??
+        (events.length >= SENT && older.state !== 'all' && (
+          <p class="more">
+            <button type="button" class="button" disabled={older.state === 'asking'} onClick={older.ask}>
+              Load older events
+            </button>
+            {older.state === 'failed' && <span role="alert">They did not come.</span>}
+          </p>
+        ))}
     </section>
   );
 }
 
-function Item({ event }: { event: ClusterEvent }): JSX.Element {
+function Item({ event, linked }: { event: ClusterEvent; linked: boolean }): JSX.Element {
+  const item = useRef<HTMLLIElement>(null);
+  const [copied, setCopied] = useState(false);
+  useEffect(() => {
+    if (linked) item.current?.scrollIntoView({ block: 'center' });
+  }, [linked]);
+  const ms = parseTime(event.at);
+  const address = linkTo('events', { filters: { event: asText(event.id) } });
+  const copy = (): void => {
+    // Only pages from a safe origin may write there; the address bar shows the link in any case.
+    navigator.clipboard?.writeText(new URL(address, location.href).href).then(
+      () => setCopied(true),
+      () => undefined,
+    );
+  };
   return (
-    <li class="item event" data-node={event.node ?? ''}>
+    <li ref={item} class={`item event ${linked ? 'linked' : ''}`} data-node={event.node ?? ''}>
       <div class="item-meta">
         {event.node === null ? (
           <span class="node-name">the cluster</span>
@@ -41,18 +114,35 @@ function Item({ event }: { event: ClusterEvent }): JSX.Element {
           <NodeName name={event.node} node={model.value.nodes.get(event.node)} />
         )}
         <span class="muted">
-          <Moment at={event.at} /> · <Age at={event.at} suffix=" ago" />
+          {ms !== null && (
+            <time class="num" dateTime={event.at} title={exactTime(ms)}>
+              {clock(ms)}
+            </time>
+          )}{' '}
+          · <Age at={event.at} suffix=" ago" />
+          <a class="permalink" href={address} onClick={copy} aria-current={linked ? 'true' : undefined}>
+            {copied ? 'copied' : 'link'}
+            <span class="sr"> to this event</span>
+          </a>
         </span>
       </div>
       <div class="item-body">
-        <p class="change">
-          <State status={event.from} />
-          <span aria-hidden="true">→</span>
-          <span class="sr"> became </span>
-          <State status={event.to} />
-        </p>
-        <Reason code={event.cause} sentence={event.reason} />
+        <Change event={event} />
       </div>
     </li>
+  );
+}
+
+export function Change({ event }: { event: ClusterEvent }): JSX.Element {
+  return (
+    <>
+      <p class="change">
+        <State status={event.from} />
+        <span aria-hidden="true">→</span>
+        <span class="sr"> became </span>
+        <State status={event.to} />
+      </p>
+      <Reason code={event.cause} sentence={event.reason} />
+    </>
   );
 }

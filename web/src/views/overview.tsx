@@ -1,56 +1,86 @@
 // The first page: how many nodes are how, what they know together, and one card for each, broken ones first.
-import { useState } from 'preact/hooks';
-import type { JSX } from 'preact';
-import { asText, count, plain, shown, via, webLink } from '../format';
-import { Nothing, listKey, useMore } from '../parts/list';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import type { JSX, RefObject } from 'preact';
+import { count, plain, shown, via, webLink } from '../format';
+import { nodePasses } from '../order';
+import { FilterChips } from '../parts/chips';
+import { Labels } from '../parts/labels';
+import { ListHead, Nothing, listKey, useMore } from '../parts/list';
 import { Reason } from '../parts/reason';
+import { Spark } from '../parts/spark';
 import { NodeName, State, StateIcon, oldClass } from '../parts/state';
+import { useSummary } from '../parts/summary';
 import { Text } from '../parts/text';
 import { Age } from '../parts/time';
 import { Value } from '../parts/value';
-import { refreshNode } from '../ports';
+import { linkTo } from '../route';
 import {
   breakdown,
   confirmedAt,
   isBroken,
   isOld,
   keyReadings,
+  matcher,
+  nodeTexts,
   nodesByNeed,
   sourceLabel,
   sources,
+  words,
 } from '../select';
 import type { Sums } from '../select';
-import { addressOf, here, model } from '../store';
+import type { Model } from '../state';
+import { here, model } from '../store';
 import { STATUSES } from '../wire';
 import type { ClusterNode, Reading } from '../wire';
+import { Refresh } from './node';
 
-const CARDS = 60;
+const CARDS = 36;
 const KEY_READINGS = 4;
+/** What looks at all nodes is made anew no more often. */
+const SUMMARY_MS = 1000;
+const itself = (now: Model): Model => now;
 
 export function Overview(): JSX.Element {
-  const chosen = here.value.node;
-  const nodes = nodesByNeed(model.value, chosen);
+  const { node: chosen, query, filters } = here.value;
+  const now = useSummary(itself, '', SUMMARY_MS);
+  const order = useOrder(now);
   const { most, more } = useMore(CARDS, listKey());
   return (
     <>
-      <Summary />
-      <section aria-labelledby="nodes-title">
-        <div class="list-head">
-          <h2 id="nodes-title">
-            Nodes <span class="count num">{count(nodes.length)}</span>
-          </h2>
-        </div>
-        {nodes.length === 0 && <Nothing>No node has been heard yet. They appear here by themselves.</Nothing>}
+      <Summary now={now} />
+      <section aria-label="Nodes">
+        <ListHead title="Nodes" shown={order.length} placeholder="Name, label, reason…" />
+        <FilterChips keys={['state', 'label']} />
+        {order.length === 0 &&
+          (filters.state || filters.label ? (
+            <p class="nothing">No node passes these filters.</p>
+          ) : (
+            <Nothing>No node has been heard yet. They appear here by themselves.</Nothing>
+          ))}
         <ul class="cards">
-          {nodes.slice(0, most).map((node) => (
-            <Card key={node.name} node={node} />
+          {order.slice(0, most).map((name) => (
+            <Card key={name} name={name} />
           ))}
         </ul>
-        {more(nodes.length, 'nodes')}
+        {more(order.length, 'nodes')}
       </section>
-      {nodes.length > 0 && <Breakdown />}
+      {order.length > 0 && query === '' && !filters.state && !filters.label && <Breakdown now={now} chosen={chosen} />}
     </>
   );
+}
+
+/** Names in the order of their cards: the very same list until a node changes its state. */
+function useOrder(now: Model): readonly string[] {
+  const { node, query, filters } = here.value;
+  const last = useRef<readonly string[]>([]);
+  return useMemo(() => {
+    const matches = matcher(words(query));
+    const next = nodesByNeed(now, node)
+      .filter((one) => nodePasses(one, filters) && (query === '' || matches(nodeTexts(one))))
+      .map((one) => one.name);
+    const same = next.length === last.current.length && next.every((name, at) => name === last.current[at]);
+    return same ? last.current : (last.current = next);
+  }, [now, node, query, filters]);
 }
 
 const TOTALS = ['readings', 'observations', 'memories', 'sources'] as const;
@@ -63,37 +93,46 @@ const TOTAL_NOTES: Readonly<Record<Total, string>> = {
 };
 
 /** The sums of all nodes, or of the one that is chosen. */
-function total(name: Total, chosen: string | null): number | null {
-  if (chosen === null)
-    return name === 'sources' ? sources(model.value) : (model.value.stats.totals[name] ?? null);
-  return breakdown(model.value).find((row) => row.name === chosen)?.[name] ?? null;
+function total(now: Model, name: Total, chosen: string | null): number | null {
+  if (chosen === null) return name === 'sources' ? sources(now) : (now.stats.totals[name] ?? null);
+  return breakdown(now).find((row) => row.name === chosen)?.[name] ?? null;
 }
 
-function Summary(): JSX.Element {
-  const chosen = here.value.node;
-  const states = STATUSES.map((status) => {
-    const all = [...model.value.nodes.values()].filter((node) => node.status === status);
-    return { status, number: all.filter((node) => chosen === null || node.name === chosen).length };
-  });
+function Summary({ now }: { now: Model }): JSX.Element {
+  const { node: chosen, query, filters } = here.value;
+  const numbers = new Map<string, number>();
+  for (const { name, status } of now.nodes.values())
+    if (chosen === null || name === chosen) numbers.set(status, (numbers.get(status) ?? 0) + 1);
   return (
     <section class="summary" aria-label="Summary">
       <ul class="tile states" aria-label="Nodes by state">
-        {states.map(({ status, number }) => (
-          <li key={status} class={number === 0 ? 'zero' : ''}>
-            <b class="num">{count(number)}</b>
-            <span class={`state s-${status}`}>
-              <StateIcon status={status} />
-              {status}
-            </span>
-          </li>
-        ))}
+        {STATUSES.map((status) => {
+          const number = numbers.get(status) ?? 0;
+          const on = filters.state === status;
+          const { state: _, ...others } = filters;
+          const next = on ? others : { ...others, state: status };
+          return (
+            <li key={status} class={number === 0 ? 'zero' : ''}>
+              <a
+                href={linkTo('overview', { node: chosen, query, filters: next })}
+                aria-current={on ? 'true' : undefined}
+              >
+                <b class="num">{count(number)}</b>
+                <span class={`state s-${status}`}>
+                  <StateIcon status={status} />
+                  {status}
+                </span>
+              </a>
+            </li>
+          );
+        })}
       </ul>
       <dl class="tile sums">
         {TOTALS.map((name) => (
           <div key={name}>
             <dt>{name[0]!.toUpperCase() + name.slice(1)}</dt>
             <dd class="num" data-total={name}>
-              {count(total(name, chosen))}
+              {count(total(now, name, chosen))}
             </dd>
             <dd class="note">{TOTAL_NOTES[name]}</dd>
           </div>
@@ -103,14 +142,38 @@ function Summary(): JSX.Element {
   );
 }
 
-function Card({ node }: { node: ClusterNode }): JSX.Element {
+/** True while the element is in sight or nearly so. */
+function useNear(element: RefObject<Element | null>): boolean {
+  const [near, setNear] = useState(false);
+  useEffect(() => {
+    const watch = new IntersectionObserver(([entry]) => setNear(entry!.isIntersecting), { rootMargin: '400px' });
+    watch.observe(element.current!);
+    return () => watch.disconnect();
+  }, []);
+  return near;
+}
+
+/** Out of sight it stays as it was: only what is seen follows the model. */
+function Card({ name }: { name: string }): JSX.Element {
+  const box = useRef<HTMLLIElement>(null);
+  const near = useNear(box);
+  const now = near ? model.value : model.peek();
+  const node = now.nodes.get(name);
+  return (
+    <li ref={box} class={`card s-${node?.status} ${oldClass(node)}`} data-node={name}>
+      {node && <CardBody node={node} now={now} />}
+    </li>
+  );
+}
+
+function CardBody({ node, now }: { node: ClusterNode; now: Model }): JSX.Element {
   const broken = isBroken(node.status);
   const link = webLink(node.url);
   return (
-    <li class={`card s-${node.status} ${oldClass(node)}`} data-node={node.name}>
+    <>
       <header>
         <h3>
-          <a href={addressOf('readings', node.name)} title="Its readings">
+          <a href={linkTo('node', { node: node.name })}>
             <Text value={node.name} />
           </a>
         </h3>
@@ -122,7 +185,7 @@ function Card({ node }: { node: ClusterNode }): JSX.Element {
         <State status={node.status} />
       </header>
       {(broken || node.cause) && <Reason code={node.cause} sentence={node.reason} />}
-      <KeyReadings node={node} />
+      <KeyReadings node={node} now={now} />
       <Labels labels={node.labels} />
       <footer>
         <span>
@@ -146,7 +209,7 @@ function Card({ node }: { node: ClusterNode }): JSX.Element {
           {node.type !== 'edge' && <Refresh name={node.name} />}
         </span>
       </footer>
-    </li>
+    </>
   );
 }
 
@@ -158,10 +221,10 @@ function Seen({ at }: { at: string }): JSX.Element {
   );
 }
 
-function KeyReadings({ node }: { node: ClusterNode }): JSX.Element {
-  const list = keyReadings(model.value, node.name, KEY_READINGS);
+function KeyReadings({ node, now }: { node: ClusterNode; now: Model }): JSX.Element {
+  const list = keyReadings(now, node.name, KEY_READINGS);
   if (list.length === 0) return <p class="muted key-none">No readings yet.</p>;
-  const all = model.value.readings.get(node.name)?.size ?? 0;
+  const all = now.readings.get(node.name)?.size ?? 0;
   return (
     <>
       <dl class="key-readings">
@@ -175,7 +238,7 @@ function KeyReadings({ node }: { node: ClusterNode }): JSX.Element {
         {all > list.length && (
           <>
             {' '}
-            · <a href={addressOf('readings', node.name)}>{count(all - list.length)} more</a>
+            · <a href={linkTo('node', { node: node.name })}>{count(all - list.length)} more</a>
           </>
         )}
       </p>
@@ -192,6 +255,11 @@ function KeyReading({ reading }: { reading: Reading }): JSX.Element {
       <dt title={plain(reading.full_id)}>
         <Text value={short.replace(/_/g, ' ')} />
       </dt>
+      {typeof reading.value === 'number' && (
+        <dd class="line">
+          <Spark node={reading.node} fullId={reading.full_id} />
+        </dd>
+      )}
       <dd>
         <Value shown={shown(reading.value, reading.unit)} />
       </dd>
@@ -199,40 +267,10 @@ function KeyReading({ reading }: { reading: Reading }): JSX.Element {
   );
 }
 
-function Labels({ labels }: { labels: ClusterNode['labels'] }): JSX.Element | null {
-  const list = Object.entries(labels ?? {});
-  if (list.length === 0) return null;
-  return (
-    <ul class="chips" aria-label="Labels">
-      {list.map(([key, value]) => (
-        <li key={key} class="chip">
-          <Text value={`${key}: ${asText(value)}`} />
-        </li>
-      ))}
-    </ul>
-  );
-}
-
-function Refresh({ name }: { name: string }): JSX.Element {
-  const [state, setState] = useState<'idle' | 'asking' | 'asked' | 'failed'>('idle');
-  const ask = async (): Promise<void> => {
-    setState('asking');
-    setState((await refreshNode(name)) ? 'asked' : 'failed');
-    setTimeout(() => setState('idle'), 3000);
-  };
-  return (
-    <button type="button" class="link" disabled={state === 'asking'} onClick={() => void ask()}>
-      {state === 'asked' ? 'asked' : state === 'failed' ? 'not taken' : 'refresh'}
-      <span class="sr"> {plain(name)}</span>
-    </button>
-  );
-}
-
 const ROWS = 50;
 
-function Breakdown(): JSX.Element {
-  const chosen = here.value.node;
-  const rows = breakdown(model.value).filter((row) => chosen === null || row.name === chosen);
+function Breakdown({ now, chosen }: { now: Model; chosen: string | null }): JSX.Element {
+  const rows = breakdown(now).filter((row) => chosen === null || row.name === chosen);
   const { most, more } = useMore(ROWS, listKey());
   const largest = (name: Total): number => Math.max(1, ...rows.map((row) => row[name] ?? 0));
   const scale: Record<Total, number> = {
@@ -262,7 +300,7 @@ function Breakdown(): JSX.Element {
           </thead>
           <tbody role="rowgroup">
             {rows.slice(0, most).map((row) => (
-              <BreakdownRow key={row.name} row={row} scale={scale} />
+              <BreakdownRow key={row.name} row={row} scale={scale} node={now.nodes.get(row.name)} />
             ))}
           </tbody>
         </table>
@@ -272,11 +310,17 @@ function Breakdown(): JSX.Element {
   );
 }
 
-function BreakdownRow({ row, scale }: { row: Sums; scale: Record<Total, number> }): JSX.Element {
+interface BreakdownRowProps {
+  row: Sums;
+  scale: Record<Total, number>;
+  node: ClusterNode | undefined;
+}
+
+function BreakdownRow({ row, scale, node }: BreakdownRowProps): JSX.Element {
   return (
     <tr role="row" class={isOld(row.status) ? 'old' : ''} data-node={row.name}>
       <th role="rowheader" scope="row">
-        <NodeName name={row.name} node={model.value.nodes.get(row.name)} />
+        <NodeName name={row.name} node={node} />
       </th>
       {TOTALS.map((name) => (
         <td key={name} role="cell" class="right num">
