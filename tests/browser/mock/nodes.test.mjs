@@ -1,0 +1,82 @@
+// The overview of many nodes and the page of odd ones, against the mock.
+import assert from 'node:assert/strict';
+import { after, afterEach, before, test } from 'node:test';
+import { startMock } from '../../../web/dev/mock.mjs';
+import { PHONE, launchBrowser, live, openPage, sideways } from '../browser.mjs';
+
+let browser;
+let mock;
+let context;
+
+before(async () => {
+  browser = await launchBrowser();
+});
+
+after(async () => {
+  await browser?.close();
+});
+
+afterEach(async () => {
+  await context?.close();
+  await mock?.close();
+});
+
+function onMock(name, hash, options, run) {
+  test(name, { timeout: 60_000 }, async () => {
+    mock = await startMock({ still: true, ...options.mock });
+    options.prepare?.(mock.cluster);
+    const opened = await openPage(browser, mock.url + hash, options);
+    context = opened.context;
+    await live(opened.page);
+    await run(opened.page);
+    assert.deepEqual(await opened.wrong(), []);
+  });
+}
+
+const HOSTILE = '__proto__<img src=x onerror=alert(1)>\u202e/?&#';
+
+onMock(
+  'hostile_names_and_labels_are_text_and_lead_where_they_say',
+  '#/overview?state=degraded',
+  {
+    viewport: PHONE,
+    prepare: (cluster) => {
+      cluster.node(HOSTILE, { status: 'degraded', labels: { '<b>k': '"><script>' }, reason: '<i>' }, Date.now());
+      cluster.take(HOSTILE, [{ full_id: 'a:<u>', value: 'x'.repeat(3000), unit: '<s>' }], Date.now());
+    },
+  },
+  async (page) => {
+    const card = page.locator('.card').filter({ hasText: '__proto__<img src=x onerror=alert(1)>U+202E/?&#' });
+    await card.getByRole('link', { name: '<b>k: "><script>' }).click();
+    await page.waitForURL(/label=/);
+    await page.locator('.card').filter({ hasNotText: '__proto__' }).first().waitFor({ state: 'detached' });
+    await card.locator('h3 a').click();
+    await page.locator('.node-head h2', { hasText: '__proto__' }).waitFor();
+    await page.locator('.chosen', { hasText: 'a:<u>' }).getByRole('button', { name: 'Show all' }).click();
+    await page.locator('.grounds').waitFor();
+    assert.equal(await sideways(page), 0);
+    assert.equal(await page.locator('main img, main script').count(), 0);
+  },
+);
+
+onMock('filters_of_the_overview_are_seen_and_go_at_a_press', '#/overview', {}, async (page) => {
+  await page.locator('.states a', { hasText: 'unreachable' }).click();
+  await page.locator('.card[data-node="attic"]').waitFor({ state: 'detached' });
+  assert.equal(await page.locator('.card').count(), 1);
+  await page.getByRole('button', { name: /state: unreachable/ }).click();
+  await page.locator('.card[data-node="attic"]').waitFor();
+  await page.getByRole('searchbox').fill('kitchen');
+  await page.locator('.card[data-node="attic"]').waitFor({ state: 'detached' });
+  await page.locator('.card[data-node="kitchen"]').waitFor();
+});
+
+onMock('of_a_thousand_nodes_only_some_cards_exist', '#/overview', { mock: { extra: 1000 } }, async (page) => {
+  await page.locator('.card[data-node="workshop"]').waitFor();
+  assert.ok((await page.locator('.card').count()) < 200);
+  await page.locator('.count', { hasText: /1.?008/ }).first().waitFor();
+});
+
+onMock('linked_event_that_is_not_kept_is_missed_in_words', '#/events?event=99999', {}, async (page) => {
+  await page.getByText('The linked event is not here').waitFor();
+  await page.locator('.event').first().waitFor();
+});
