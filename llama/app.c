@@ -5,6 +5,7 @@
 #include "config.h"
 #include "discovery.h"
 #include "folders.h"
+#include "home_assistant.h"
 #include "ingest.h"
 #include "journal.h"
 #include "keeper.h"
@@ -55,6 +56,7 @@ struct app {
     struct ingest *ingest;
     struct announce *announce; /* NULL with cluster.publish: false, as the next */
     struct states *states;
+    struct home_assistant *home_assistant;
     struct search *search;
     struct api *api;
     struct server *server;
@@ -83,6 +85,7 @@ static void changed(void *user)
     keeper_changed(app->keeper, now);
     announce_changed(app->announce);
     states_changed(app->states);
+    home_assistant_tick(app->home_assistant);
     if (app->server) {
         server_changed(app->server);
     }
@@ -113,7 +116,31 @@ static bool url_allowed(void *user, const char *url)
 static bool on_message(void *user, const struct mqtt_message *message)
 {
     struct app *app = user;
-    return states_message(app->states, message);
+    return states_message(app->states, message) || home_assistant_message(app->home_assistant, message);
+}
+
+static void on_state_published(void *user, const struct node *node)
+{
+    struct app *app = user;
+    home_assistant_node(app->home_assistant, node);
+}
+
+static void on_node_gone(void *user, const char *name)
+{
+    struct app *app = user;
+    home_assistant_gone(app->home_assistant, name);
+}
+
+static void repeat_state(void *user, const char *name)
+{
+    struct app *app = user;
+    states_repeat(app->states, name);
+}
+
+static void repeat_states(void *user)
+{
+    struct app *app = user;
+    states_repeat_all(app->states);
 }
 
 /* --- what the API asks for --- */
@@ -174,6 +201,7 @@ static struct status_parts parts_of(const struct app *app)
         .ingest = app->ingest,
         .announce = app->announce,
         .states = app->states,
+        .home_assistant = app->home_assistant,
         .poller = app->poller,
         .discovery = app->discovery,
         .server = app->server,
@@ -246,6 +274,7 @@ static void begin_stop(struct app *app, int signal_number)
     loop_timer_start(app->deadline_timer, SHUTDOWN_MS, 0);
     loop_timer_start(app->stop_timer, STOP_POLL_MS, STOP_POLL_MS);
     server_stop(app->server);
+    home_assistant_stop(app->home_assistant);
     states_stop(app->states);
     ingest_stop(app->ingest, GOODBYE_MS, on_mqtt_stopped, app);
     keeper_stop(app->keeper);
@@ -403,6 +432,45 @@ static int start_ingest(struct app *app)
     return app->ingest ? 0 : -EIO;
 }
 
+/* Where people reach the dashboard, as far as the configuration tells. */
+static void dashboard_url(const struct app *app, char *url, size_t size)
+{
+    const char *listen = app->config.http.listen;
+    bool everywhere = strcmp(listen, "0.0.0.0") == 0 || strcmp(listen, "::") == 0;
+    bool v6 = strchr(listen, ':') != NULL;
+    if (app->config.http.public_url) {
+        snprintf(url, size, "%s", app->config.http.public_url);
+    } else if (!everywhere) {
+        snprintf(url, size, "http://%s%s%s:%u/", v6 ? "[" : "", listen, v6 ? "]" : "", app->config.http.port);
+    }
+}
+
+static int start_states(struct app *app)
+{
+    char broker[256], url[256] = "";
+    snprintf(broker, sizeof broker, "%s:%u", app->config.mqtt.host, app->config.mqtt.port);
+    dashboard_url(app, url, sizeof url);
+    const struct home_assistant_options options = {
+        .enabled = app->config.home_assistant.enabled,
+        .prefix = app->config.home_assistant.prefix,
+        .base_topic = app->config.mqtt.base_topic,
+        .version = PROJECT_VERSION,
+        .url = url,
+        .repeat = repeat_state,
+        .repeat_all = repeat_states,
+        .user = app,
+    };
+    const struct states_watch watch = {.published = on_state_published, .gone = on_node_gone, .user = app};
+    struct mqtt *mqtt = ingest_mqtt(app->ingest);
+    app->home_assistant = home_assistant_create(app->loop, app->cache, mqtt, &options);
+    app->states = states_create(app->loop, app->cache, mqtt, broker, PROJECT_VERSION, &watch);
+    if (!app->home_assistant || !app->states) {
+        log_error("llamad: out of memory");
+        return -ENOMEM;
+    }
+    return 0;
+}
+
 /* After the events of earlier runs were put back: they were told then. */
 static int start_announce(struct app *app)
 {
@@ -410,14 +478,11 @@ static int start_announce(struct app *app)
         return 0;
     }
     app->announce = announce_create(app->cache, ingest_mqtt(app->ingest));
-    char broker[256];
-    snprintf(broker, sizeof broker, "%s:%u", app->config.mqtt.host, app->config.mqtt.port);
-    app->states =
-        states_create(app->loop, app->cache, ingest_mqtt(app->ingest), broker, PROJECT_VERSION, NULL);
-    if (!app->announce || !app->states) {
+    if (!app->announce) {
         log_error("llamad: out of memory");
+        return -ENOMEM;
     }
-    return app->announce && app->states ? 0 : -ENOMEM;
+    return start_states(app);
 }
 
 static int start_server(struct app *app)
@@ -542,6 +607,8 @@ static bool finish(struct app *app)
     app->announce = NULL;
     states_destroy(app->states);
     app->states = NULL;
+    home_assistant_destroy(app->home_assistant);
+    app->home_assistant = NULL;
     bool clean = ingest_destroy(app->ingest);
     server_destroy(app->server);
     api_destroy(app->api);

@@ -183,6 +183,8 @@ int config_read(const struct conf *conf, struct app_config *ret_config)
     config.broker.port = (uint16_t)conf_int(conf, "broker.port");
     config.poll.timeout_ms = (uint32_t)(conf_double(conf, "cluster.request_timeout") * 1000);
     config.poll.item_limit = (uint32_t)conf_int(conf, "alpaca.limit");
+    config.home_assistant.enabled = conf_bool(conf, "home_assistant.enabled");
+    config.home_assistant.prefix = conf_string(conf, "home_assistant.prefix");
     config.discovery.service_type = conf_string(conf, "discovery.service_type");
     config.discovery.mdns = strcmp(conf_string(conf, "cluster.discovery_method"), "mdns") == 0;
     int e = read_mqtt(conf, &config);
@@ -212,12 +214,8 @@ void config_finish(struct app_config *config)
 /* Of a line of conf_print: is it a key that a reload takes over at once, or one of the agent's? */
 static bool is_taken_over(const char *line)
 {
-    static const char *const keys[] = {"cluster.aggregation_interval ",
-                                       "cluster.manual_nodes ",
-                                       "alpaca.",
-                                       "node.",
-                                       "mem0.",
-                                       "home_assistant."};
+    static const char *const keys[] = {"cluster.aggregation_interval ", "cluster.manual_nodes ", "alpaca.",
+                                       "node.", "mem0."};
     if (strncmp(line, "alpaca.limit ", strlen("alpaca.limit ")) == 0) {
         return false; /* polls ask for as many items as agents do */
     }

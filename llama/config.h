@@ -37,6 +37,10 @@ struct app_config {
         bool open_to_all; /* beyond loopback without login: the configuration allows it, the log says it */
     } http;
     struct {
+        bool enabled;
+        const char *prefix;
+    } home_assistant;
+    struct {
         bool mdns; /* look for nodes on the local network */
         const char *service_type;
     } discovery;

@@ -11,7 +11,8 @@
  *   sources/          ingest (MQTT), poller, search, fetch (HTTP), discovery (mDNS), broker (mosquitto)
  *   state/            cache, verdict, events, history (pure)
  *   store/            events and last values kept over a restart
- *   outputs/          api, frame (pure), server (HTTP), live (WebSocket), announce and states (MQTT)
+ *   outputs/          api, frame (pure), server (HTTP), live (WebSocket); announce, states and home_assistant
+ *                     (MQTT)
  */
 #include "app.h"
 #include "conf.h"

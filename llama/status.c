@@ -104,6 +104,25 @@ static void write_published(const struct announce *announce, const struct states
     buf_char(out, '}');
 }
 
+static void write_home_assistant(const struct home_assistant *home_assistant, struct buf *out)
+{
+    buf_json_key(out, "home_assistant");
+    if (!home_assistant) {
+        buf_str(out, "null");
+        return;
+    }
+    struct home_assistant_stats stats = home_assistant_stats(home_assistant);
+    buf_char(out, '{');
+    member_int(out, "configs", stats.configs);
+    member_int(out, "unchanged", stats.unchanged);
+    member_int(out, "cleared", stats.cleared);
+    member_int(out, "foreign", stats.foreign);
+    member_int(out, "births", stats.births);
+    member_int(out, "waiting", stats.waiting);
+    member_int(out, "left_out", stats.left_out);
+    buf_char(out, '}');
+}
+
 static void write_http(const struct server_stats *stats, struct buf *out)
 {
     buf_json_key(out, "http");
@@ -136,6 +155,7 @@ void status_write_health(const struct status_parts *parts, struct buf *out)
     write_discovery(parts->discovery, out);
     write_store(parts->keeper, out);
     write_published(parts->announce, parts->states, out);
+    write_home_assistant(parts->home_assistant, out);
     write_http(server_stats(parts->server), out);
     write_loop(loop_lag(parts->loop), out);
 }

@@ -8,6 +8,7 @@
 #include "announce.h"
 #include "broker.h"
 #include "discovery.h"
+#include "home_assistant.h"
 #include "ingest.h"
 #include "keeper.h"
 #include "poller.h"
@@ -20,6 +21,7 @@ struct status_parts { /* borrowed */
     const struct ingest *ingest;
     const struct announce *announce; /* NULL: nothing is published */
     const struct states *states;     /* likewise */
+    const struct home_assistant *home_assistant;
     const struct poller *poller;
     const struct discovery *discovery; /* NULL if it is off */
     const struct server *server;
@@ -30,8 +32,8 @@ struct status_parts { /* borrowed */
     int64_t started_wall_ms;
 };
 
-/* Appends "broker", "poller", "discovery", "store", "published", "http", "mqtt_refused" and "loop" to an
- * object. */
+/* Appends "broker", "poller", "discovery", "store", "published", "home_assistant", "http", "mqtt_refused" and
+ * "loop" to an object. */
 void status_write_health(const struct status_parts *parts, struct buf *out);
 /* Appends families in the form of exposition.h. */
 void status_write_metrics(const struct status_parts *parts, struct buf *out);

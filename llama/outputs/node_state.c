@@ -92,7 +92,8 @@ uint32_t node_state_write(struct buf *out, const struct node *node, size_t limit
         buf_json_sep(out);
         buf_json_string(out, item->id, item->id_len);
         buf_char(out, ':');
-        if (value.data) {
+        bool beyond = json_type(value) == JSON_NUMBER && isnan(item->number); /* readers would stumble */
+        if (value.data && !beyond) {
             buf_append(out, value.data, value.len);
         } else {
             buf_str(out, "null");
