@@ -371,3 +371,29 @@ onMock('bad_addresses_are_harmless', '', {}, async (page) => {
     assert.notEqual(await page.locator('main h1').innerText(), '', hash);
   }
 });
+
+test('a_hidden_page_costs_next_to_nothing', { timeout: 90_000 }, async () => {
+  mock = await startMock({ extra: 200, pace: 100 });
+  const opened = await openPage(browser, mock.url);
+  context = opened.context;
+  const { page } = opened;
+  await live(page);
+  const cdp = await context.newCDPSession(page);
+  await cdp.send('Performance.enable');
+  const worked = async () => {
+    const { metrics } = await cdp.send('Performance.getMetrics');
+    return metrics.find(({ name }) => name === 'TaskDuration').value;
+  };
+  /** Seconds of work in as many of the clock. */
+  const cost = async () => {
+    const before = await worked();
+    await new Promise((done) => setTimeout(done, 4000));
+    return (await worked()) - before;
+  };
+  const seen = await cost();
+  await hide(page, true);
+  await page.getByText('Paused', { exact: true }).waitFor({ timeout: 60_000 });
+  const hidden = await cost();
+  console.log(`work in 4 s: ${seen.toFixed(3)} s seen, ${hidden.toFixed(3)} s hidden`);
+  assert.ok(hidden < seen / 3, `${hidden} s hidden, ${seen} s seen`);
+});
