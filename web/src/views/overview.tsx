@@ -134,7 +134,7 @@ function Summary({ now }: { now: Model }): JSX.Element {
             <dd class="num" data-total={name}>
               {count(total(now, name, chosen))}
             </dd>
-            <dd class="note">{TOTAL_NOTES[name]}</dd>
+            <dd class="sum-note">{TOTAL_NOTES[name]}</dd>
           </div>
         ))}
       </dl>
