@@ -13,6 +13,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 from pathlib import Path
@@ -292,10 +293,15 @@ def clients(bench: Bench) -> None:
 
 # ---- polling ----
 
-def push_p50(broker: Mosquitto, llamad: Llamad, count: int) -> float:
+def push_times(broker: Mosquitto, llamad: Llamad, count: int) -> list[float]:
+    """Of each push, in µs."""
     out = subprocess.run([PUSH, "latency", "websocket", str(broker.port), str(llamad.port), str(count), "1000"],
                          stdout=subprocess.PIPE, text=True, check=True).stdout
-    return percentile([float(line) for line in out.split()], 0.5)
+    return [float(line) for line in out.split()]
+
+
+def push_p50(broker: Mosquitto, llamad: Llamad, count: int) -> float:
+    return percentile(push_times(broker, llamad, count), 0.5)
 
 
 def poll(bench: Bench) -> None:
@@ -328,6 +334,58 @@ def poll(bench: Bench) -> None:
     bench.results.goal("push latency p50 during the round / without nodes", ratios, at_most=2)
 
 
+# ---- metrics ----
+
+class Scraper:
+    """Asks for /metrics once a second, as no Prometheus would, and keeps how long each answer took."""
+
+    def __init__(self, llamad: Llamad):
+        self.llamad, self.times_ms, self.size = llamad, [], 0
+        self.stopping = threading.Event()
+        self.thread = threading.Thread(target=self._run, daemon=True)
+
+    def scrape(self) -> float:
+        start = time.monotonic()
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.llamad.port}/metrics", timeout=10) as answer:
+            self.size = len(answer.read())
+        return (time.monotonic() - start) * 1000
+
+    def _run(self) -> None:
+        while not self.stopping.wait(1):
+            self.times_ms.append(self.scrape())
+
+    def __enter__(self) -> "Scraper":
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stopping.set()
+        self.thread.join()
+
+
+def metrics(bench: Bench) -> None:
+    """/metrics of 1,000 nodes × 20 readings, and what asking for it does to push latency."""
+    print("\n/metrics of 1,000 nodes × 20 readings, asked for once a second; and push latency meanwhile")
+    seconds, ratios, tails, alone = [], [], [], []
+    llamad = filled_llamad(bench, 1000)
+    broker = bench.started[0]
+    for _ in range(RUNS):
+        quiet = push_times(broker, llamad, 3000)
+        with Scraper(llamad) as scraper:
+            busy = push_times(broker, llamad, 3000)
+        wait_until(lambda: not scraper.thread.is_alive(), 5, "the scraper has ended")
+        assert scraper.times_ms, "nothing was asked for meanwhile"
+        seconds.append(statistics.median(scraper.times_ms))
+        alone.append(scraper.scrape())
+        ratios.append(percentile(busy, 0.5) / percentile(quiet, 0.5))
+        tails.append(percentile(busy, 0.99) / percentile(quiet, 0.99))
+    print(f"  (a body of {scraper.size:,} bytes)")
+    bench.results.goal("/metrics while readings change", seconds, at_most=100, unit="ms")
+    bench.results.line("/metrics when nothing does", alone, "ms")
+    bench.results.goal("push latency p50 while it is asked for / without", ratios, at_most=1.25)
+    bench.results.line("push latency p99 while it is asked for / without", tails, "×")
+
+
 # ---- verdict ----
 
 def verdict(bench: Bench) -> None:
@@ -345,7 +403,7 @@ def verdict(bench: Bench) -> None:
 
 def main() -> int:
     known = {"push": push, "ingest": ingest, "api": api, "memory": memory, "clients": clients, "poll": poll,
-             "verdict": verdict}
+             "verdict": verdict, "metrics": metrics}
     wanted = sys.argv[1:] or list(known)
     if unknown := [name for name in wanted if name not in known]:
         print(f"bench: no such measurement: {', '.join(unknown)}; there are {', '.join(known)}", file=sys.stderr)
