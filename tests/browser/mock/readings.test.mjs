@@ -144,6 +144,7 @@ test('large_cluster_is_compared_in_rows_that_can_be_scrolled_through', { timeout
   const { page, wrong } = await openMock('#/compare?source=probe%3Avalue_3', { extra: 1000 });
   await set('pi-77', 'probe:value_3', 99999);
   await page.locator('.sum .odd', { hasText: 'pi-77' }).filter({ hasText: '▲ high' }).waitFor();
+  await page.getByText('64 of 1\u202f000 nodes shown in the chart.').waitFor();
   assert.equal(await page.locator('table.compared').getAttribute('aria-rowcount'), '1001');
   assert.ok((await page.locator('tbody tr').count()) < 200);
   await page.keyboard.press('End');

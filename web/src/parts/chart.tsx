@@ -1,17 +1,15 @@
-// Lines over time. uPlot draws them; it is loaded when the first chart is shown. What the picture tells stands
-// below it in words: the lines with their values (at the pointer, else the last ones), the lowest and the highest.
-import { useEffect, useRef, useState } from 'preact/hooks';
+// Lines over time, drawn as SVG. What the picture tells stands below it in words: the lines with their values (at
+// the pointer, else the last ones), the lowest and the highest.
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { JSX } from 'preact';
-import type uPlot from 'uplot';
 import { clock, number, plain, unit as unitWords } from '../format';
-import { extent, range, valueAt } from '../lines';
+import { extent, linePath, range, ticks, timeTicks, valueAt } from '../lines';
 import type { Line } from '../lines';
 import { Text } from './text';
 
 export type { Line } from '../lines';
 
 interface ChartProps {
-  /** The lines; a new list whenever a point was added. */
   series: readonly Line[];
   unit: unknown;
   /** What is shown, in a few words. */
@@ -22,7 +20,11 @@ interface ChartProps {
 /** More lines than that share one colour, and only the marked ones and the one pointed at are named. */
 const NAMED = 8;
 const COLOURS = ['accent', 'info', 'late', 'warn', 'bad', 'ok', 'muted', 'text'];
-const DRAW_MS = 1000;
+/** Room for the marks of the axes, in pixels. */
+const LEFT = 56;
+const BELOW = 24;
+/** How near to a line is at it. */
+const NEAR = 24;
 
 function colour(lines: readonly Line[], index: number): string {
   if (lines.length <= NAMED) return COLOURS[index]!;
@@ -31,61 +33,15 @@ function colour(lines: readonly Line[], index: number): string {
 
 export function Chart({ series, unit, label, height = 220 }: ChartProps): JSX.Element {
   const box = useRef<HTMLDivElement>(null);
-  const plot = useRef<uPlot | null>(null);
-  const drawn = useRef({ at: 0, series });
-  const newest = useRef(series);
-  newest.current = series;
-  const [library, setLibrary] = useState<typeof uPlot | 'failed' | null>(null);
-  /** What is pointed at: a place in time, and the nearest line. */
-  const [pointed, point] = useState<{ index: number; line: number | null } | null>(null);
-  // Other lines are another chart, more points are not.
-  const lines = JSON.stringify(series.map((line) => [line.label, line.old, line.marked]));
-
-  useEffect(() => {
-    let gone = false;
-    import('uplot').then(
-      (module) => gone || setLibrary(() => module.default),
-      () => gone || setLibrary('failed'),
-    );
-    return () => void (gone = true);
-  }, []);
-
-  useEffect(() => {
-    if (typeof library !== 'function') return undefined;
+  const [width, setWidth] = useState(0);
+  /** Where the pointer is, in the picture's pixels. */
+  const [pointer, point] = useState<{ x: number; y: number } | null>(null);
+  useLayoutEffect(() => {
     const element = box.current!;
-    const made = make(library, element, newest.current, height, point);
-    plot.current = made;
-    drawn.current = { at: performance.now(), series: newest.current };
-    const size = new ResizeObserver(() => made.setSize({ width: element.clientWidth, height }));
+    const size = new ResizeObserver(() => setWidth(element.clientWidth));
     size.observe(element);
-    // Colours are looked up whenever it draws.
-    const again = (): void => made.redraw(false);
-    const scheme = matchMedia('(prefers-color-scheme: dark)');
-    scheme.addEventListener('change', again);
-    const theme = new MutationObserver(again);
-    theme.observe(document.documentElement, { attributes: true });
-    return () => {
-      size.disconnect();
-      theme.disconnect();
-      scheme.removeEventListener('change', again);
-      made.destroy();
-      plot.current = null;
-      point(null);
-    };
-  }, [library, lines, height]);
-
-  useEffect(() => {
-    const chart = plot.current;
-    if (chart === null || drawn.current.series === series) return undefined;
-    const timer = setTimeout(
-      () => {
-        drawn.current = { at: performance.now(), series };
-        chart.setData(aligned(library as typeof uPlot, series));
-      },
-      Math.max(0, drawn.current.at + DRAW_MS - performance.now()),
-    );
-    return () => clearTimeout(timer);
-  }, [series, library]);
+    return () => size.disconnect();
+  }, []);
 
   const all = extent(series);
   const words = (value: number | null): string =>
@@ -97,108 +53,80 @@ export function Chart({ series, unit, label, height = 220 }: ChartProps): JSX.El
       ? 'no values'
       : `lowest ${words(all.low)}${by(all.lowLabel)}, highest ${words(all.high)}${by(all.highLabel)}` +
         (many ? '' : `, last ${words(all.last)}`);
-  const data = plot.current?.data;
-  const at = pointed && data?.[0]?.[pointed.index];
-  const named = series
-    .map((line, index) => ({ line, index }))
-    .filter(({ line, index }) => series.length <= NAMED || line.marked || index === pointed?.line)
-    .slice(0, NAMED);
+
+  const [low, high] = all === null ? [0, 1] : range(all.low, all.high);
+  const end = all?.end ?? 0;
+  const begin = all === null ? 0 : Math.min(all.begin, end - 60_000);
+  const x = (ms: number): number => LEFT + ((width - LEFT) * (ms - begin)) / (end - begin || 1);
+  const y = (value: number): number => (height - BELOW) * (1 - (value - low) / (high - low));
+  const at = pointer && all && pointer.x >= LEFT ? begin + ((pointer.x - LEFT) / (width - LEFT)) * (end - begin) : null;
+  const values = series.map((line) => (at === null ? (line.points.at(-1)?.[1] ?? null) : valueAt(line.points, at)));
+  const near = at === null ? -1 : nearest(values, pointer!.y, y);
+  const named = series.map((_, index) => index).filter(
+    (index) => series.length <= NAMED || series[index]!.marked || index === near,
+  );
   return (
     <figure class="chart">
-      <div ref={box} class="plot" style={{ height: `${height}px` }} role="img" aria-label={`${label}: ${sum}`}>
-        {library === 'failed' && <p class="nothing">The chart could not be loaded. Reload the page to try again.</p>}
+      <div
+        ref={box}
+        style={{ height: `${height}px` }}
+        role="img"
+        aria-label={`${label}: ${sum}`}
+        onPointerMove={(event) => point({ x: event.offsetX, y: event.offsetY })}
+        onPointerLeave={() => point(null)}
+      >
+        {width > LEFT && all !== null && (
+          <svg width={width} height={height}>
+            {ticks(low, high, height / 44).map((value) => (
+              <g key={value}>
+                <path class="grid" d={`M${LEFT} ${y(value)}H${width}`} />
+                <text x={LEFT - 8} y={y(value) + 4} text-anchor="end">
+                  {number(value)}
+                </text>
+              </g>
+            ))}
+            {timeTicks(begin, end, width / 90).map((ms) => (
+              <text key={ms} x={x(ms)} y={height - 6} text-anchor="middle">
+                {clock(ms).slice(0, end - begin < 300_000 ? 8 : 5)}
+              </text>
+            ))}
+            {series.map((line, index) => (
+              <path
+                key={line.label}
+                class={`line ${line.old ? 'dashed' : ''}`}
+                d={linePath(line.points, x, y)}
+                style={{
+                  stroke: `var(--${index === near && series.length > NAMED ? 'text' : colour(series, index)})`,
+                  strokeWidth: series.length <= NAMED || line.marked || index === near ? 1.6 : 1,
+                }}
+              />
+            ))}
+            {at !== null && <path class="grid" d={`M${pointer!.x} 0V${height - BELOW}`} />}
+          </svg>
+        )}
       </div>
       <figcaption>
-        {at != null && <b class="num">{clock(at)}</b>}
-        {(many || at != null) &&
-          named.map(({ line, index }) => (
-            <span key={line.label} class="num">
+        {at !== null && <b class="num">{clock(at)}</b>}
+        {(many || at !== null) &&
+          named.slice(0, NAMED).map((index) => (
+            <span key={series[index]!.label} class="num">
               <i style={{ background: `var(--${colour(series, index)})` }} />
-              {many && <Text value={line.label} />}{' '}
-              {words(at != null && data ? valueAt(data[index + 1]!, pointed!.index) : (line.points.at(-1)?.[1] ?? null))}
+              {many && <Text value={series[index]!.label} />} {words(values[index]!)}
             </span>
           ))}
-        {at == null && <span class="muted">{sum}</span>}
+        {at === null && <span class="muted">{sum}</span>}
       </figcaption>
     </figure>
   );
 }
 
-function aligned(library: typeof uPlot, lines: readonly Line[]): uPlot.AlignedData {
-  const tables = lines.map(({ points }) => [points.map((one) => one[0]), points.map((one) => one[1])]);
-  if (tables.length === 1) return tables[0] as uPlot.AlignedData;
-  // 2: a gap reaches up to the line's own next value, whatever times the other lines bring in between.
-  const gaps = tables.map(() => [2, 2] as uPlot.JoinNullMode[]);
-  return tables.length === 0 ? [[]] : library.join(tables as uPlot.AlignedData[], gaps);
-}
-
-function make(
-  library: typeof uPlot,
-  box: HTMLElement,
-  lines: readonly Line[],
-  height: number,
-  point: (at: { index: number; line: number | null } | null) => void,
-): uPlot {
-  const style = getComputedStyle(document.documentElement);
-  const look = (name: string) => (): string => style.getPropertyValue(`--${name}`);
-  const few = lines.length <= NAMED;
-  let near: number | null = null;
-  const axis: uPlot.Axis = {
-    stroke: look('muted'),
-    grid: { stroke: look('line'), width: 1 },
-    ticks: { show: false },
-    font: `12px ${getComputedStyle(box).fontFamily}`,
-  };
-  const told = ({ cursor }: uPlot): void =>
-    point(cursor.idx == null ? null : { index: cursor.idx, line: near === null ? null : near - 1 });
-  return new library(
-    {
-      width: box.clientWidth,
-      height,
-      ms: 1,
-      legend: { show: false },
-      cursor: { y: false, drag: { x: false, y: false }, points: { show: few }, focus: { prox: few ? -1 : 24 } },
-      focus: { alpha: 1 },
-      scales: {
-        x: { range: (_, low, high) => (low < high ? [low, high] : [low - 1_800_000, high + 1]) },
-        y: { range: (_, low, high) => (low == null ? [0, 1] : range(low, high)) },
-      },
-      axes: [
-        {
-          ...axis,
-          size: 28,
-          space: 72,
-          values: (_, splits, __, ___, step) =>
-            splits.map((ms) => clock(ms).slice(0, step < 60_000 ? 8 : 5)),
-        },
-        {
-          ...axis,
-          size: (_, values) => 16 + 7 * Math.max(2, ...(values ?? []).map((text) => text.length)),
-          values: (_, splits) => splits.map(number),
-        },
-      ],
-      series: [
-        {},
-        ...lines.map(
-          (line, index): uPlot.Series => ({
-            stroke: look(colour(lines, index)),
-            width: few || line.marked ? 1.6 : 1,
-            ...(line.old ? { dash: [4, 4] } : {}),
-            points: { show: false },
-          }),
-        ),
-      ],
-      hooks: {
-        setCursor: [told],
-        setSeries: [
-          (chart, index) => {
-            near = index;
-            told(chart);
-          },
-        ],
-      },
-    },
-    aligned(library, lines),
-    box,
-  );
+/** The line that is pointed at; -1 if none is near. */
+function nearest(values: readonly (number | null)[], at: number, y: (value: number) => number): number {
+  let found = -1;
+  let least = NEAR;
+  values.forEach((value, index) => {
+    const distance = value === null ? NEAR : Math.abs(y(value) - at);
+    if (distance < least) [least, found] = [distance, index];
+  });
+  return found;
 }

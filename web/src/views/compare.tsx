@@ -1,9 +1,10 @@
 // One source across all nodes, side by side; before one is chosen, all there are.
-import { useMemo, useRef } from 'preact/hooks';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { ComponentChild, JSX } from 'preact';
 import { compare, groups, sortCompared, sortGroups, summary } from '../compare';
 import type { Compared, Comparison, Group, Summary } from '../compare';
-import { count, plain, shown } from '../format';
+import { count, parseTime, plain, shown } from '../format';
+import { Chart } from '../parts/chart';
 import { Spark } from '../parts/spark';
 import { NodeName, oldClass } from '../parts/state';
 import { useHeld, useSummary } from '../parts/summary';
@@ -14,9 +15,13 @@ import { Age } from '../parts/time';
 import { Value } from '../parts/value';
 import { linkTo } from '../route';
 import { confirmedAt, matcher, sourceLabel, words } from '../select';
-import { here } from '../store';
+import { stepPoints } from '../series';
+import type { Series } from '../series';
+import { here, seriesRevision, seriesStore } from '../store';
 
 const MADE_MS = 1000;
+/** As many as one chart can be read with, and llamad tells of in one answer. */
+const LINES = 64;
 
 export function Compare(): JSX.Element {
   const { source } = here.value.filters;
@@ -168,7 +173,7 @@ function Source({ fullId }: { fullId: string }): JSX.Element {
       row={(row, index) => <NodeRow key={row.key} row={row} index={index} all={all.summary} />}
       exported={exportedRow}
     >
-      {all.rows.length > 0 && <Sum all={all} />}
+      {all.rows.length > 0 && <Sum all={all} fullId={fullId} />}
     </TablePage>
   );
 }
@@ -183,8 +188,8 @@ function exportedRow({ key, node, reading, stand: stands, old }: Compared): Reco
   return { node: key, state: node?.status ?? 'unknown', source, value, unit, at, old, stands_out: stands || null };
 }
 
-/** What all nodes together say. */
-function Sum({ all }: { all: Comparison }): JSX.Element {
+/** What all nodes together say, and their last hour. */
+function Sum({ all, fullId }: { all: Comparison; fullId: string }): JSX.Element {
   const { node, filters } = here.value;
   const sum = all.summary;
   const odd = all.rows.filter((row) => row.stand !== '');
@@ -234,6 +239,7 @@ function Sum({ all }: { all: Comparison }): JSX.Element {
           {odd.length > 8 && '…'}
         </p>
       )}
+      {sum !== null && <History rows={all.rows} fullId={fullId} unit={all.unit} />}
     </div>
   );
 }
@@ -244,6 +250,47 @@ function Stands({ row }: { row: Compared }): JSX.Element | null {
     <span class="badge t-anomaly">
       {row.stand === 'high' ? '▲' : '▼'} {row.stand}
     </span>
+  );
+}
+
+/** Those that stand out, the chosen one, then the first: more lines than a chart can be read with are left out. */
+function chosenLines(rows: readonly Compared[], node: string | null): readonly Compared[] {
+  const numbers = rows.filter((row) => row.number !== null);
+  if (numbers.length <= LINES) return numbers;
+  const first = (row: Compared): boolean => row.stand !== '' || row.key === node;
+  const taken = new Set([...numbers.filter(first), ...numbers.filter((row) => !first(row))].slice(0, LINES));
+  return numbers.filter((row) => taken.has(row));
+}
+
+function History({ rows, fullId, unit }: { rows: readonly Compared[]; fullId: string; unit: string }): JSX.Element {
+  const lines = chosenLines(rows, here.value.node);
+  const names = JSON.stringify(lines.map((row) => row.key));
+  const [series, setSeries] = useState(new Map<string, Series>());
+  useEffect(() => {
+    const mine = JSON.parse(names) as string[];
+    setSeries(new Map(mine.map((name) => [name, seriesStore.show(name, fullId)])));
+    return () => mine.forEach((name) => seriesStore.hide(name, fullId));
+  }, [names, fullId]);
+  void seriesRevision.value;
+  const all = rows.filter((row) => row.number !== null).length;
+  return (
+    <>
+      <Chart
+        label={`${plain(fullId)} of ${lines.length} nodes, the last hour`}
+        unit={unit}
+        series={lines.map((row) => ({
+          label: row.key,
+          old: row.old,
+          marked: row.stand !== '',
+          points: stepPoints(series.get(row.key)?.steps ?? [], parseTime(confirmedAt(row.node)) ?? 0),
+        }))}
+      />
+      {lines.length < all && (
+        <p class="muted">
+          {lines.length} of {count(all)} nodes shown in the chart.
+        </p>
+      )}
+    </>
   );
 }
 
