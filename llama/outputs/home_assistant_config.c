@@ -109,7 +109,7 @@ static int add_component(struct ha_components *components, const char *key, enum
     }
     struct ha_component *component = &components->list[components->count++];
     *component = (struct ha_component){.kind = kind, .removed = removed};
-    strncat(component->key, key, sizeof component->key - 1);
+    memcpy(component->key, key, strnlen(key, sizeof component->key - 1));
     return 0;
 }
 
@@ -122,7 +122,7 @@ static int by_key(const void *a, const void *b)
 static const struct ha_component *find_component(const struct ha_components *components, const char *key)
 {
     struct ha_component wanted = {.kind = HA_NONE};
-    strncat(wanted.key, key, sizeof wanted.key - 1);
+    memcpy(wanted.key, key, strnlen(key, sizeof wanted.key - 1));
     return components->count ? bsearch(&wanted, components->list, components->count, sizeof wanted, by_key)
                              : NULL;
 }
