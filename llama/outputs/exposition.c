@@ -28,38 +28,48 @@ static bool after_label(const struct buf *out)
     return out->len > 0 && out->data[out->len - 1] == '"';
 }
 
-static const char *escape_of(char c)
+#define ESCAPED_MAX 3 /* bytes that one may become */
+
+static char *put_escaped(char *to, char c)
 {
     switch (c) {
     case '\\':
-        return "\\\\";
     case '"':
-        return "\\\"";
+        *to++ = '\\';
+        *to++ = c;
+        break;
     case '\n':
-        return "\\n";
+        *to++ = '\\';
+        *to++ = 'n';
+        break;
     case '\0':
-        return "\xef\xbf\xbd";
+        memcpy(to, "\xef\xbf\xbd", 3);
+        to += 3;
+        break;
     default:
-        return NULL;
+        *to++ = c;
     }
+    return to;
 }
 
+/* Most of /metrics is labels: the room is asked for once. */
 void exposition_label(struct buf *out, const char *name, const char *value, size_t len)
 {
-    buf_char(out, after_label(out) ? ',' : '{');
-    buf_str(out, name);
-    buf_str(out, "=\"");
-    size_t begin = 0;
-    for (size_t i = 0; i < len; i++) {
-        const char *escape = escape_of(value[i]);
-        if (escape) {
-            buf_append(out, value + begin, i - begin);
-            buf_str(out, escape);
-            begin = i + 1;
-        }
+    size_t name_len = strlen(name);
+    char *begin = buf_reserve(out, strlen(",=\"\"") + name_len + ESCAPED_MAX * len), *to = begin;
+    if (!begin) {
+        return;
     }
-    buf_append(out, value + begin, len - begin);
-    buf_char(out, '"');
+    *to++ = after_label(out) ? ',' : '{';
+    memcpy(to, name, name_len);
+    to += name_len;
+    *to++ = '=';
+    *to++ = '"';
+    for (size_t i = 0; i < len; i++) {
+        to = put_escaped(to, value[i]);
+    }
+    *to++ = '"';
+    out->len += (size_t)(to - begin);
 }
 
 void exposition_word(struct buf *out, const char *name, const char *value)

@@ -201,7 +201,8 @@ static bool has_double(const struct cache *cache, const struct item *item)
            cache_find_item(cache, item->node, ITEM_READING, item->id, item->type_len);
 }
 
-static void write_reading(struct buf *out, const char *name, const struct cache *cache,
+/* `begin`: the sample as far as it is the same for all readings of the node. */
+static void write_reading(struct buf *out, const struct buf *begin, const struct cache *cache,
                           const struct item *item)
 {
     char unit[UNIT_MAX], digits[DIGITS_MAX];
@@ -220,7 +221,7 @@ static void write_reading(struct buf *out, const char *name, const struct cache 
     }
     size_t id_at = item->type_len < item->id_len ? item->type_len + 1U : item->id_len;
     size_t unit_len = unit_json.data ? json_string_cut(unit_json, unit, sizeof unit) : 0;
-    open_sample(out, name, item->node);
+    buf_append(out, begin->data, begin->len);
     exposition_label(out, "source_type", item->id, item->type_len);
     exposition_label(out, "source_id", item->id + id_at, item->id_len - id_at);
     if (unit_len > 0) {
@@ -232,6 +233,7 @@ static void write_reading(struct buf *out, const char *name, const struct cache 
 static void write_readings(struct buf *out, const struct cache *cache, struct now now)
 {
     static const char name[] = "smollama_reading";
+    struct buf begin = BUF_INIT;
     exposition_family(out, name, "gauge",
                       "A node's reading, in the unit that the label names; booleans as 0 and 1. Not there "
                       "while the node does not tell it anew.");
@@ -239,12 +241,16 @@ static void write_readings(struct buf *out, const struct cache *cache, struct no
         if (!tells_readings(node, now)) {
             continue;
         }
+        buf_reset(&begin);
+        open_sample(&begin, name, node);
         for (const struct item *item = node->items[ITEM_READING]; item; item = item->next) {
             if (!is_frozen(node, item)) {
-                write_reading(out, name, cache, item);
+                write_reading(out, &begin, cache, item);
             }
         }
     }
+    out->failed = out->failed || begin.failed;
+    buf_finish(&begin);
 }
 
 /* ---- what llamad holds ---- */
