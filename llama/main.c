@@ -7,6 +7,7 @@
  *   app               puts the parts together on one loop; signals, shutdown
  *     reload            the configuration read again, on SIGHUP
  *     status            what llamad says of itself in /api/health
+ *     ha_lint           the subcommand that checks what Home Assistant would refuse
  *     journal           what becomes of the nodes, in the log
  *   sources/          ingest (MQTT), poller, search, fetch (HTTP), discovery (mDNS), broker (mosquitto)
  *   state/            cache, verdict, events, history (pure)
@@ -17,12 +18,15 @@
 #include "app.h"
 #include "conf.h"
 #include "config.h"
+#include "ha_lint.h"
 #include "log.h"
 
+#include <string.h>
 #include <unistd.h>
 
 static const char help[] =
     "Usage: llamad [-c FILE] [--check] [-v]\n"
+    "       llamad ha-lint FILE|FOLDER...\n"
     "Gathers what the Smollama nodes of a cluster say and serves it: dashboard, API and live push.\n"
     "\n"
     "  -c, --config FILE  configuration; Smollama's own config.yaml will do. Without it: ./config.yaml,\n"
@@ -31,6 +35,7 @@ static const char help[] =
     "  -v, --verbose      log more\n"
     "      --version      print the version\n"
     "  -h, --help         print this text\n"
+    "      ha-lint        say what Home Assistant would refuse of these readings or messages, and why\n"
     "\n"
     "SIGTERM and SIGINT end it within 2 seconds, a second one at once; SIGHUP reads the configuration "
     "again.\n"
@@ -39,6 +44,9 @@ static const char help[] =
 
 int main(int argc, char **argv)
 {
+    if (argc > 1 && strcmp(argv[1], "ha-lint") == 0) {
+        return ha_lint_main(argc - 1, argv + 1);
+    }
     struct conf *conf = NULL;
     int status = conf_main(argc, argv, "llamad", help, config_check, &conf);
     if (status >= 0) {

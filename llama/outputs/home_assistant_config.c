@@ -65,6 +65,18 @@ static const char *translate_unit(const struct item *item, char unit[UNIT_SIZE])
     return NULL;
 }
 
+bool ha_unit_is_foreign(const struct item *item)
+{
+    char unit[UNIT_SIZE];
+    read_unit(node_state_reading(item).unit, unit);
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+        if (same_letters(unit, units[i].ours)) {
+            return false;
+        }
+    }
+    return *unit != '\0';
+}
+
 enum ha_kind ha_kind_of(struct reading reading)
 {
     char unit[UNIT_SIZE];

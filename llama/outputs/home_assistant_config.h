@@ -21,6 +21,9 @@ enum ha_kind { HA_NONE, HA_BINARY, HA_NUMBER, HA_TEXT }; /* from narrow to wide 
 /* What kind of entity shows this value; HA_NONE: not known yet. */
 enum ha_kind ha_kind_of(struct reading reading);
 
+/* Has it a unit that is shown as it is, without a device class? */
+bool ha_unit_is_foreign(const struct item *item);
+
 struct ha_component {
     char key[HA_KEY_SIZE];
     enum ha_kind kind;
