@@ -144,6 +144,55 @@ def ingest(bench: Bench) -> None:
         bench.results.goal("llamad / mosquitto_sub", [a / b for a, b in zip(ours, theirs)], at_least=goal)
 
 
+def home_assistant(bench: Bench) -> None:
+    """What publishing costs ingest; and discovery of a whole fleet by somebody who takes everything."""
+    def llamad(publish: bool, cpu: list[float]):
+        def start(port: int):
+            process = Llamad(bench.fresh(), port, name="llamad", config={"cluster": {"publish": publish}}).start(wait=False)
+
+            def end() -> None:
+                cpu.append(process.cpu_seconds() * 1e6 / count)
+                process.stop(10)
+            return end
+        return start
+
+    for size, count in ((300, 600000), (4096, 60000)):
+        print(f"\nIngest of {size}-byte reports from 100 nodes, with states and discovery published and without")
+        silent, speaking, silent_cpu, speaking_cpu = [], [], [], []
+        for _ in range(RUNS):
+            silent.append(flood(count, size, 100, llamad(False, silent_cpu)))
+            speaking.append(flood(count, size, 100, llamad(True, speaking_cpu)))
+        bench.results.line("processor time a report, publishing nothing", silent_cpu, "µs")
+        bench.results.line("processor time a report, publishing", speaking_cpu, "µs")
+        bench.results.line("publishing nothing", silent, "/s")
+        bench.results.line("publishing", speaking, "/s")
+        bench.results.goal("publishing / publishing nothing", [a / b for a, b in zip(speaking, silent)], at_least=0.85)
+    print("\nDiscovery of 1,000 nodes × 20 readings: from llamad's start until a subscriber has every message")
+    seconds, dropped = [], []
+    for _ in range(RUNS):
+        broker = bench.start(Mosquitto(bench.fresh(), lines=["sys_interval 1"]))
+        fill(broker.port, 1000)
+        listener = MqttClient(broker.port).subscribe("homeassistant/device/#", "llama/#", DROPPED, UPTIME)
+        start = time.monotonic()
+        bench.llamad(broker.port)
+
+        def complete() -> bool:
+            whole = {m.topic for m in listener.messages("homeassistant/#") if m.payload.count(b'"r_sensor_channel_') == 20}
+            return len(whole) == 1000 and len({m.topic for m in listener.messages("llama/+/state")}) == 1000
+        wait_until(complete, 60, "all nodes are announced", interval=0.2)
+        seconds.append(max(m.at for m in listener.messages("homeassistant/#")) - start)
+        listener.wait_count(UPTIME, 2, since=start + seconds[-1])  # its figures come together, but only those that changed
+        dropped.append(float(([b"0"] + [m.payload for m in listener.messages(DROPPED)])[-1]))
+        listener.close()
+        bench.stop()
+    bench.results.goal("all nodes announced", seconds, at_most=10, unit="s")
+    bench.results.goal("messages dropped by the broker", dropped, at_most=0, unit="")
+
+
+DROPPED = "$SYS/broker/publish/messages/dropped"
+UPTIME = "$SYS/broker/uptime"
+
+
 # ---- API ----
 
 def fill(port: int, nodes: int, readings: int = 20, prefix: str = "bench") -> None:
@@ -403,7 +452,7 @@ def verdict(bench: Bench) -> None:
 
 def main() -> int:
     known = {"push": push, "ingest": ingest, "api": api, "memory": memory, "clients": clients, "poll": poll,
-             "verdict": verdict, "metrics": metrics}
+             "verdict": verdict, "metrics": metrics, "home_assistant": home_assistant}
     wanted = sys.argv[1:] or list(known)
     if unknown := [name for name in wanted if name not in known]:
         print(f"bench: no such measurement: {', '.join(unknown)}; there are {', '.join(known)}", file=sys.stderr)
