@@ -33,11 +33,8 @@ async function buildPage() {
     entryPoints: { app: 'src/main.tsx', style: 'src/styles/index.css' },
     outdir: out,
     format: 'esm',
-    splitting: true,
-    chunkNames: '[name]',
     minify: true,
     legalComments: 'none',
-    plugins: [{ name: 'trim', setup: ({ onLoad }) => onLoad({ filter: /uPlot\.esm\.js$/ }, trimPlot) }],
   });
   // A script of the old kind: the page waits for it, so that it never shows itself in the wrong colours.
   await build({ ...common, entryPoints: { theme: 'src/theme.ts' }, outdir: out, format: 'iife', minify: true });
@@ -55,23 +52,6 @@ async function buildPage() {
   }
   console.log(`scripts and styles ${sum} B gzipped, of ${BUDGET}`);
   if (sum > BUDGET) throw new Error(`the page has outgrown its ${BUDGET} B`);
-}
-
-/** The page draws lines over linear scales: of uPlot, bars, curves, steps, logarithms and its own dates stay out. */
-const UNUSED = [
-  ...['stepped', 'bars', 'findColWidth', 'splineInterp', 'monotoneCubic', '_monotoneCubic'],
-  ...['rangeLog', 'rangeAsinh', 'logAxisSplits', 'asinhAxisSplits', 'log10AxisValsFilt', 'log2AxisValsFilt'],
-  ...['snapLogY', 'snapAsinhY', 'timeAxisVals', 'timeAxisStamps', 'timeSeriesVal', 'timeSeriesStamp', 'fmtDate'],
-];
-
-function trimPlot({ path }) {
-  let contents = readFileSync(path, 'utf8');
-  for (const name of UNUSED) {
-    const whole = new RegExp(`^function ${name}\\([^]*?^}$`, 'm');
-    if (!whole.test(contents)) throw new Error(`uPlot has no ${name} to leave out`);
-    contents = contents.replace(whole, `function ${name}() {}`);
-  }
-  return { contents, loader: 'js' };
 }
 
 /** The tab's icon with the number of broken nodes; a bare badge from ten on. */

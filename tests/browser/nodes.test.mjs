@@ -68,7 +68,8 @@ onPage('the_page_of_a_node_shows_what_its_state_rests_on', '#/node?node=pantry',
   await line(page, 'Session').filter({ hasText: agent.session }).waitFor();
   await page.getByText('The pantry is cool').waitFor();
   await page.getByText('It has no window').waitFor();
-  await page.locator('.chosen', { hasText: 'dht11:temperature' }).filter({ hasText: '19.5' }).waitFor();
+  await page.locator('.chosen .chart path.line').waitFor({ state: 'attached' });
+  await page.getByRole('img', { name: /dht11:temperature.*last 19\.5 °C/ }).waitFor();
   await page.getByRole('link', { name: 'x:text' }).click();
   await page.locator('.chosen').getByRole('button', { name: 'Show all' }).click();
   assert.match(await page.locator('.chosen .prose').innerText(), /(long ){199}long/);

@@ -4,7 +4,10 @@ import type { ComponentChildren, JSX } from 'preact';
 import { evidence } from '../evidence';
 import type { Detail } from '../evidence';
 import { HttpError } from '../feed';
-import { asText, count, duration, json, plain, shown, via, webLink } from '../format';
+import { asText, count, duration, json, parseTime, plain, shown, via, webLink } from '../format';
+import type { Point } from '../lines';
+import { numberOf, SPAN_MS } from '../series';
+import { Chart } from '../parts/chart';
 import { Dialog } from '../parts/dialog';
 import { Labels } from '../parts/labels';
 import { Nothing, useMore } from '../parts/list';
@@ -17,7 +20,7 @@ import { Value } from '../parts/value';
 import { forgetNode, refreshNode } from '../ports';
 import { linkTo } from '../route';
 import type { View } from '../route';
-import { compareNames, eventRows, keyReadings, memoryRows, observationRows, sourceLabel } from '../select';
+import { compareNames, confirmedAt, eventRows, isOld, keyReadings, memoryRows, observationRows, sourceLabel } from '../select';
 import { here, model, ports, visit } from '../store';
 import type { ClusterNode, Reading } from '../wire';
 import { Change, loadEvents } from './events';
@@ -234,7 +237,7 @@ function Grounds({ detail }: { detail: Detail | string | null }): JSX.Element {
   );
 }
 
-function Own({ node: { name } }: { node: ClusterNode }): JSX.Element {
+function Own({ node: { name, status } }: { node: ClusterNode }): JSX.Element {
   const own = model.value.readings.get(name);
   const { source } = here.value.filters;
   // Sorted when one comes or goes, not when one moves.
@@ -251,7 +254,7 @@ function Own({ node: { name } }: { node: ClusterNode }): JSX.Element {
       ) : (
         <div class="sheet">
           {chosen ? (
-            <Chosen key={chosen.full_id} node={name} reading={chosen} />
+            <Chosen key={chosen.full_id} node={name} reading={chosen} old={isOld(status)} />
           ) : (
             <p class="chosen muted">
               There is no reading <Text value={source} /> here.
@@ -289,9 +292,11 @@ function OwnRow({ reading, chosen }: { reading: Reading; chosen: boolean }): JSX
 }
 
 /** The reading that is looked at: its last hour, or the whole of a long value. */
-function Chosen({ node, reading }: { node: string; reading: Reading }): JSX.Element {
+function Chosen({ node, reading, old }: { node: string; reading: Reading; old: boolean }): JSX.Element {
   const { value, full_id: id } = reading;
   const long = typeof value === 'string' || (typeof value === 'object' && value !== null);
+  const points = useHistory(node, reading);
+  const series = useMemo(() => [{ label: id, points: points ?? [], old }], [points, id, old]);
   return (
     <div class="chosen">
       <h3>
@@ -304,11 +309,41 @@ function Chosen({ node, reading }: { node: string; reading: Reading }): JSX.Elem
           <p class="big">
             <Value shown={shown(value, reading.unit)} />
           </p>
-          {typeof value === 'number' && <Spark node={node} fullId={id} />}
+          {(typeof value === 'number' || points?.some((point) => point[1] !== null)) && (
+            <Chart series={series} unit={reading.unit} label={`${plain(id)}, the last hour`} height={190} />
+          )}
         </>
       )}
     </div>
   );
+}
+
+/** The last hour of a reading as llamad has it, carried on with what comes. */
+function useHistory(node: string, reading: Reading): readonly Point[] | null {
+  const [points, setPoints] = useState<readonly Point[] | null>(null);
+  const { snapshots, serverMs, nodes } = model.value;
+  const { full_id: id } = reading;
+  useEffect(() => {
+    const abort = new AbortController();
+    const query = `history?points=1000&node=${encodeURIComponent(node)}&source=${encodeURIComponent(id)}`;
+    ports.get(query, abort.signal).then(
+      (answer) => setPoints((answer as { points: Point[] | null }).points ?? []),
+      () => abort.signal.aborted || setPoints([]),
+    );
+    return () => abort.abort();
+  }, [node, id, snapshots]);
+  const confirmed = parseTime(confirmedAt(nodes.get(node)));
+  useEffect(() => {
+    setPoints((old) => {
+      const last = old?.at(-1)?.[0] ?? 0;
+      const at = Math.min(serverMs, confirmed ?? serverMs);
+      // Once a second is as often as it is drawn.
+      if (old === null || at < last + 1000) return old;
+      const kept = old.filter(([ms]) => ms > at - SPAN_MS);
+      return [...kept, [at, numberOf(reading.value)]];
+    });
+  }, [reading, confirmed]);
+  return points;
 }
 
 function Told({ node }: { node: string }): JSX.Element {
