@@ -33,6 +33,7 @@ struct record {
     struct ha_components announced;
     int64_t due_ms, since_ms; /* monotonic: to be published then; waiting since */
     bool waiting, gone;
+    bool inherited; /* what is announced is an earlier run's */
 };
 
 struct home_assistant {
@@ -233,6 +234,13 @@ static int publish_node(struct home_assistant *ha, struct record *record, const 
     buf_reset(&ha->text);
     bool removes =
         ha_write_node(&ha->text, &ha->config, node, &record->announced, message_limit(ha), &after, &left_out);
+    if (removes && record->inherited && !ha->orphans_done) {
+        ha_components_finish(&after); /* its readings may still be on their way to us */
+        take(ha);
+        schedule(ha, record, now_ms, 0);
+        record->due_ms = ha->orphans_ms;
+        return 0;
+    }
     uint64_t before = record->sent;
     int e = publish_text(ha, record->entry.name, &record->sent);
     if (e != 0) {
@@ -241,6 +249,7 @@ static int publish_node(struct home_assistant *ha, struct record *record, const 
     }
     ha_components_finish(&record->announced);
     record->announced = after;
+    record->inherited = false;
     if (before != record->sent) {
         leave_out(ha, left_out, node->name, "its readings are more than fit into one message");
         if (!mqtt_retains(ha->mqtt)) {
@@ -450,6 +459,7 @@ static void on_config(struct home_assistant *ha, const struct mqtt_message *mess
     record->sent = hash;
     ha_components_finish(&record->announced);
     record->announced = components;
+    record->inherited = !ha->orphans_done;
 }
 
 bool home_assistant_message(struct home_assistant *ha, const struct mqtt_message *message)

@@ -3,7 +3,8 @@
  * <prefix>/device/<base topic>/<slug>/config, retained, and one for the Llama.
  *
  * A message goes when what it depends on has stood still for a moment, and only if the broker has another one
- * or none: after each connect llamad reads its own retained messages first. Those of nodes that nobody has
+ * or none: after each connect llamad reads its own retained messages first. What these announce and nobody
+ * has told of yet is removed HA_ORPHAN_MS after the first connect, not before. Those of nodes that nobody has
  * told of by HA_ORPHAN_MS after the first connect are cleared; messages of others under our topic are left
  * alone unless a node of ours needs their place. When Home Assistant starts (its birth message), everything
  * goes once more after a random delay, and the states after it.

@@ -201,6 +201,25 @@ def test_unchanged_configs_are_not_resent(stack, client):
     assert len(client.messages(CONFIGS)) == count
 
 
+def test_restart_removes_nothing_that_is_still_to_come(stack, client):
+    """The broker has the node's heartbeat, but its readings come later."""
+    llamad = stack.llamad()
+    fake = node_of(stack, "pi", reading("a:b", 1))
+    wait_for(client, "it is there", lambda h: has(h, "pi", "a b"))
+    llamad.stop()
+    stack.mqtt.publish(fake.topic("readings"), b"", retain=True)
+    count = len(client.messages(CONFIGS))
+    llamad.start()
+    llamad.wait_broker()
+    fake.heartbeat()
+    llamad.wait_node("pi", "online")
+    hold(lambda: len(client.messages(CONFIGS)) == count, 6, "nothing is removed")
+    fake.report("readings", body(reading("a:b", 2)))
+    wait_for(client, "its value", lambda h: h.of("pi")["a b"].state == "2")
+    wait_until(lambda: llamad.health()["home_assistant"]["unchanged"] >= 1, 40, "and nothing had to be said")
+    assert len(client.messages(CONFIGS)) == count
+
+
 @pytest.mark.timeout(120)
 def test_forgotten_nodes_and_orphans_leave_and_others_stay(stack, client):
     """A foreign message under our topic is nobody's orphan."""
