@@ -10,19 +10,12 @@
 #define HOME_ASSISTANT_CONFIG_H
 
 #include "home_assistant_name.h"
-#include "node_state.h"
+#include "home_assistant_unit.h"
 
 #define HA_ORIGIN     "smollama-cluster"
 #define HA_LLAMA_SLUG "_llamad" /* no slug of a node begins so */
 #define HA_KEY_SIZE   (HA_SLUG_SIZE + 2)
 #define HA_LEAST      16384 /* bytes that a message without readings may take */
-
-enum ha_kind { HA_NONE, HA_BINARY, HA_NUMBER, HA_TEXT }; /* from narrow to wide */
-/* What kind of entity shows this value; HA_NONE: not known yet. */
-enum ha_kind ha_kind_of(struct reading reading);
-
-/* Has it a unit that is shown as it is, without a device class? */
-bool ha_unit_is_foreign(const struct item *item);
 
 struct ha_component {
     char key[HA_KEY_SIZE];
