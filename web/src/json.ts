@@ -15,7 +15,7 @@ export class ExactNumber {
 }
 
 /** Numbers of 16 or more digits, or with a three-digit exponent: only then is the slow way worth it. */
-const SUSPICIOUS = /\d{16}|\d\.?\d*[eE]\+?\d{3}/;
+const SUSPICIOUS = /\d{16}|\d[eE]\+?\d{3}/;
 
 type Reviver = (this: unknown, key: string, value: unknown, context?: { source?: string }) => unknown;
 

@@ -15,6 +15,8 @@ import type { FilterKey, Route, Sort, View } from './route';
 /** Values faster than the eye are not painted: at most one update per frame, and ten a second. */
 const PAINT_MS = 100;
 const PAINT_MAX_MS = 2000;
+/** On a slow line a large picture grows in steps of that. */
+const PARTIAL_MS = 1000;
 /** So many frames wait for the next paint; more are taken at once, so that they don't pile up. */
 const WAITING_MAX = 256;
 
@@ -57,6 +59,7 @@ let newest: Model = emptyModel;
 let waiting: Action[] = [];
 let nextPaintAt = 0;
 let painting = false;
+let partialAt = 0;
 /** Where the page was before it was reloaded; looked for again once there is something to see. */
 let reloadedAt: number | undefined;
 /** That what is shown is current may be said only once it is: with the next paint. */
@@ -91,8 +94,11 @@ function paint(): void {
   painting = false;
   nextPaintAt = now + PAINT_MS;
   const next = take();
-  // After a reconnect the old picture stands until the new one is whole; the first one is shown as it comes.
-  if (next.partial && !model.peek().partial && model.peek().loaded) return;
+  // The beginning of the first picture is shown at once, the rest when it is whole; after a reconnect the old one
+  // stands until then.
+  const { loaded, partial } = model.peek();
+  if (next.partial && loaded && (!partial || now < partialAt + PARTIAL_MS)) return;
+  if (next.partial) partialAt = now;
   show(next);
   // The views render before the next task: a thousand nodes on a phone take at most a third of its time.
   setTimeout(() => {
