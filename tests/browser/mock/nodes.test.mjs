@@ -1,5 +1,6 @@
 // The overview of many nodes and the page of odd ones, against the mock.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { after, afterEach, before, test } from 'node:test';
 import { startMock } from '../../../web/dev/mock.mjs';
 import { PHONE, launchBrowser, live, openPage, sideways } from '../browser.mjs';
@@ -79,4 +80,27 @@ onMock('of_a_thousand_nodes_only_some_cards_exist', '#/overview', { mock: { extr
 onMock('linked_event_that_is_not_kept_is_missed_in_words', '#/events?event=99999', {}, async (page) => {
   await page.getByText('The linked event is not here').waitFor();
   await page.locator('.event').first().waitFor();
+});
+
+async function saved(page) {
+  await page.locator('summary', { hasText: 'Export' }).click();
+  const [download] = await Promise.all([
+    page.waitForEvent('download'),
+    page.getByRole('button', { name: 'Save as CSV' }).click(),
+  ]);
+  return readFileSync(await download.path(), 'utf8').split('\r\n');
+}
+
+onMock('events_can_be_saved_as_they_are_narrowed', '#/events?node=workshop', {}, async (page) => {
+  const [head, first, ...others] = await saved(page);
+  assert.equal(head, 'id,at,node,from,to,cause,reason');
+  assert.match(first, /,workshop,stale,unreachable,no_answer,/);
+  assert.match(others.join('\n'), /^[^\n]*,,online,unknown,broker_down,[^\n]*\n$/, 'and what concerns the whole cluster');
+});
+
+onMock('the_sums_by_node_can_be_saved', '#/overview', {}, async (page) => {
+  const [head, ...rows] = await saved(page);
+  assert.equal(head, 'node,status,readings,observations,memories,sources');
+  assert.equal(rows.length, 9);
+  assert.match(rows.join('\n'), /^north-wall,unknown,,,,0$/m);
 });

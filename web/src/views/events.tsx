@@ -3,6 +3,7 @@ import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { JSX } from 'preact';
 import { asText, clock, dateTime, exactTime, parseTime } from '../format';
 import { StateSelect } from '../parts/chips';
+import { Export } from '../parts/export';
 import { ListHead, Nothing, listKey, useMore } from '../parts/list';
 import { Reason } from '../parts/reason';
 import { NodeName, State } from '../parts/state';
@@ -58,7 +59,12 @@ export function Events(): JSX.Element {
   const today = dateTime(serverNow.peek()).slice(0, 10);
   return (
     <section aria-label="Events">
-      <ListHead title="Events" shown={rows.length} placeholder="Node, state, reason…">
+      <ListHead
+        title="Events"
+        shown={rows.length}
+        placeholder="Node, state, reason…"
+        end={rows.length > 0 && <Export name="events" rows={() => rows.map((event) => ({ ...event }))} />}
+      >
         <StateSelect />
       </ListHead>
       {linked && index < 0 && older.state !== 'asking' && (

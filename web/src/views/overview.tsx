@@ -4,6 +4,7 @@ import type { JSX, RefObject } from 'preact';
 import { count, plain, shown, via, webLink } from '../format';
 import { nodePasses } from '../order';
 import { FilterChips } from '../parts/chips';
+import { Export } from '../parts/export';
 import { Labels } from '../parts/labels';
 import { ListHead, Nothing, listKey, useMore } from '../parts/list';
 import { Reason } from '../parts/reason';
@@ -283,6 +284,7 @@ function Breakdown({ now, chosen }: { now: Model; chosen: string | null }): JSX.
     <section aria-labelledby="breakdown-title">
       <div class="list-head">
         <h2 id="breakdown-title">By node</h2>
+        <Export name="nodes" rows={() => rows.map(({ name, ...sums }) => ({ node: name, ...sums }))} />
       </div>
       <div class="sheet">
         <table class="breakdown" role="table">
