@@ -88,7 +88,8 @@ def test_hours_and_type_are_filtered_here(stack):
     node = stack.node(name="pi-a")
     llamad = cluster(stack, node)
     now = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
-    node.behave("observations", answer(observation(1, "old", "2020-01-01T00:00:00"), observation(2, "odd", type="x y"),
+    node.behave("observations", answer(observation(1, "old", "2020-01-01T00:00:00"),
+                                       observation(2, "odd", "2026-11-20T08:00:00", type="x y"),
                                        observation(3, "new", now + "Z", type="x y"), observation(4, "none", "?")))
     found = deep(llamad, hours=2, obs_type="x y")
     assert texts(found, node) == {3: "new"}

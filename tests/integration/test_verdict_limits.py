@@ -115,7 +115,8 @@ def test_agents_behind_a_slow_link_stay_online(stack):
     links = [SlowLink(stack.broker_port, 1.25 * interval_s, seed) for seed in range(4)]
     names = [f"pi-{number}" for number in range(len(links))]
     for name, link in zip(names, links):
-        config = {"alpaca": {"source": "system", "heartbeat_interval": interval_s, "readings_interval": 60}}
+        config = {"alpaca": {"source": "system", "heartbeat_interval": interval_s, "readings_interval": 60,
+                             "stats_interval": 60}}
         stack.agent(name, config, broker_port=link.port)
     for name in names:
         llamad.wait_node(name, "online", timeout=30)
