@@ -450,9 +450,20 @@ def verdict(bench: Bench) -> None:
     bench.results.line("a tick, p99", worst, "ms")
 
 
+# ---- the dashboard ----
+
+def dashboard(bench: Bench) -> None:
+    """The page before a thousand busy nodes, in a real browser: a script of its own, which prints its own lines."""
+    print("\nDashboard", flush=True)
+    script = Path(__file__).with_name("dashboard.mjs")
+    if subprocess.run(["node", script], env={**os.environ, "BUILD_DIR": str(BUILD_DIR)}, check=False).returncode != 0:
+        bench.results.missed.append("the dashboard (see its lines)")
+
+
 def main() -> int:
     known = {"push": push, "ingest": ingest, "api": api, "memory": memory, "clients": clients, "poll": poll,
-             "verdict": verdict, "metrics": metrics, "home_assistant": home_assistant}
+             "verdict": verdict, "metrics": metrics, "home_assistant": home_assistant,
+             "dashboard": dashboard}
     wanted = sys.argv[1:] or list(known)
     if unknown := [name for name in wanted if name not in known]:
         print(f"bench: no such measurement: {', '.join(unknown)}; there are {', '.join(known)}", file=sys.stderr)
