@@ -1,5 +1,7 @@
 """llamad and Debian's avahi-daemon on one machine: both hear everything, and neither disturbs the other."""
 
+import subprocess
+
 import pytest
 
 from tests.support.avahi_daemon import AvahiDaemon
@@ -11,6 +13,9 @@ from tests.support.waiting import hold, wait_until
 
 @pytest.fixture
 def daemon(net):
+    # Its /run must be its own. Within a chroot the kernel grants no such view of the files.
+    if subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("no mount namespace can be made here")
     made = AvahiDaemon(net.stack.folder, "workbench")
     net.stack.processes.append(made)
     return made
