@@ -125,9 +125,9 @@ async function switching(browser, stack) {
     for (const view of VIEWS) {
       const ms = await page.evaluate(async (hash) => {
         const from = performance.now();
-        const old = document.querySelector('main').firstElementChild;
+        const old = document.title;
         location.hash = hash;
-        while (document.querySelector('main').firstElementChild === old) await new Promise(requestAnimationFrame);
+        while (document.title === old) await new Promise(requestAnimationFrame);
         await new Promise((done) => requestAnimationFrame(() => setTimeout(done, 0)));
         return performance.now() - from;
       }, `#/${view === 'overview' && round === 0 ? 'events' : view}`);

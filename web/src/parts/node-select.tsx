@@ -1,11 +1,13 @@
 // The drop-down "Node: All | …", obeyed by every view.
 import type { JSX } from 'preact';
 import { plain } from '../format';
+import { LARGE, useLater } from './later';
 import { chooseNode, here, names as allNames } from '../store';
 
 export function NodeSelect(): JSX.Element {
   const names = allNames.value;
   const chosen = here.value.node;
+  const all = useLater(names.length > LARGE);
   // An address may name a node that is not there (any more): it stays visible what the page is filtered by.
   const missing = chosen !== null && !names.includes(chosen);
   return (
@@ -24,7 +26,7 @@ export function NodeSelect(): JSX.Element {
             {plain(chosen)} (not here)
           </option>
         )}
-        {names.map((name) => (
+        {(all ? names : names.filter((name) => name === chosen)).map((name) => (
           <option key={name} value={name} selected={name === chosen}>
             {plain(name)}
           </option>

@@ -6,6 +6,7 @@ import { nodePasses } from '../order';
 import { FilterChips } from '../parts/chips';
 import { Export } from '../parts/export';
 import { Labels } from '../parts/labels';
+import { LARGE, useLater } from '../parts/later';
 import { ListHead, Nothing, listKey, useMore } from '../parts/list';
 import { Reason } from '../parts/reason';
 import { Spark } from '../parts/spark';
@@ -36,6 +37,8 @@ import type { ClusterNode, Reading } from '../wire';
 import { Refresh } from './node';
 
 const CARDS = 36;
+/** The first ones of a large cluster; more are made as one scrolls. */
+const CARDS_LARGE = 9;
 const KEY_READINGS = 4;
 /** What looks at all nodes is made anew no more often. */
 const SUMMARY_MS = 1000;
@@ -45,7 +48,9 @@ export function Overview(): JSX.Element {
   const { node: chosen, query, filters } = here.value;
   const now = useSummary(itself, '', SUMMARY_MS);
   const order = useOrder(now);
-  const { most, more } = useMore(CARDS, listKey());
+  const large = order.length > LARGE;
+  const { most, more } = useMore(large ? CARDS_LARGE : CARDS, listKey());
+  const below = useLater(large);
   return (
     <>
       <Summary now={now} />
@@ -65,7 +70,9 @@ export function Overview(): JSX.Element {
         </ul>
         {more(order.length, 'nodes')}
       </section>
-      {order.length > 0 && query === '' && !filters.state && !filters.label && <Breakdown now={now} chosen={chosen} />}
+      {below && order.length > 0 && query === '' && !filters.state && !filters.label && (
+        <Breakdown now={now} chosen={chosen} />
+      )}
     </>
   );
 }
