@@ -61,7 +61,7 @@ class AvahiDaemon(Process):
         """One question of its plain protocol; the first line of the answer."""
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(10)
-            client.connect(f"/proc/{self.pid}/root/run/avahi-daemon/socket")
+            client.connect(str(Path("/proc", str(self.pid), "root", "run", "avahi-daemon", "socket")))
             client.sendall(line.encode() + b"\n")
             answer = client.makefile("r", encoding="utf-8").readline()
         return answer.strip()
