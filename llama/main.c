@@ -4,7 +4,7 @@
  *
  *   main              command line
  *   config, folders   what llamad wants of the configuration
- *   app               puts the parts together on one loop; signals, shutdown
+ *   app               signals, shutdown; app_start makes the parts, app_calls is what they want of each other
  *     reload            the configuration read again, on SIGHUP
  *     status            what llamad says of itself in /api/health
  *     ha_lint           the subcommand that checks what Home Assistant would refuse
@@ -42,10 +42,19 @@ static const char help[] =
     "Exit status: 0 clean, 1 could not start, 64 wrong usage, 78 wrong configuration.\n"
     "States, causes and troubleshooting are described in docs/operations.md.\n";
 
+static const struct command {
+    const char *name;
+    int (*run)(int argc, char **argv); /* gets the arguments from the name on; the exit status */
+} commands[] = {
+    {"ha-lint", ha_lint_main},
+};
+
 int main(int argc, char **argv)
 {
-    if (argc > 1 && strcmp(argv[1], "ha-lint") == 0) {
-        return ha_lint_main(argc - 1, argv + 1);
+    for (size_t i = 0; argc > 1 && i < sizeof commands / sizeof *commands; i++) {
+        if (strcmp(argv[1], commands[i].name) == 0) {
+            return commands[i].run(argc - 1, argv + 1);
+        }
     }
     struct conf *conf = NULL;
     int status = conf_main(argc, argv, "llamad", help, config_check, &conf);
