@@ -7,8 +7,10 @@
  *   app               signals, shutdown; app_start makes the parts, app_calls is what they want of each other
  *     reload            the configuration read again, on SIGHUP
  *     status            what llamad says of itself in /api/health
+ *     certs             the subcommand that makes and renews certificates; tool is what such ones share
  *     ha_lint           the subcommand that checks what Home Assistant would refuse
  *     journal           what becomes of the nodes, in the log
+ *   access/           certificates
  *   sources/          ingest (MQTT), poller, search, fetch (HTTP), discovery (mDNS), broker (mosquitto)
  *   state/            cache, verdict, events, history (pure)
  *   store/            events and last values kept over a restart
@@ -16,6 +18,7 @@
  *                     (MQTT)
  */
 #include "app.h"
+#include "certs.h"
 #include "conf.h"
 #include "config.h"
 #include "ha_lint.h"
@@ -26,7 +29,7 @@
 
 static const char help[] =
     "Usage: llamad [-c FILE] [--check] [-v]\n"
-    "       llamad ha-lint FILE|FOLDER...\n"
+    "       llamad certs|ha-lint ...\n"
     "Gathers what the Smollama nodes of a cluster say and serves it: dashboard, API and live push.\n"
     "\n"
     "  -c, --config FILE  configuration; Smollama's own config.yaml will do. Without it: ./config.yaml,\n"
@@ -35,6 +38,7 @@ static const char help[] =
     "  -v, --verbose      log more\n"
     "      --version      print the version\n"
     "  -h, --help         print this text\n"
+    "      certs          make and renew a private authority and certificates\n"
     "      ha-lint        say what Home Assistant would refuse of these readings or messages, and why\n"
     "\n"
     "SIGTERM and SIGINT end it within 2 seconds, a second one at once; SIGHUP reads the configuration "
@@ -46,6 +50,7 @@ static const struct command {
     const char *name;
     int (*run)(int argc, char **argv); /* gets the arguments from the name on; the exit status */
 } commands[] = {
+    {"certs", certs_main},
     {"ha-lint", ha_lint_main},
 };
 

@@ -17,6 +17,7 @@ LIBRARIES = {
     "curl/curl.h": ["llama/sources/fetch"],
     "yaml.h": ["common/conf"],
     "cjson/cJSON.h": ["common/json", "common/report", "common/heartbeat"],
+    "openssl/": ["llama/access"],
     "avahi-": ["llama/sources/discovery_avahi", "llama/sources/avahi_loop"],
 }
 # Folder → folders whose headers it may include, besides its own.
@@ -27,7 +28,8 @@ LAYERS = {
     "llama/sources": ["llama/state", "common"],
     "llama/outputs": ["llama/state", "common"],
     "llama/store": ["llama/state", "common"],
-    "llama": ["llama/sources", "llama/outputs", "llama/store", "llama/state", "common"],
+    "llama/access": ["common"],
+    "llama": ["llama/sources", "llama/outputs", "llama/store", "llama/access", "llama/state", "common"],
 }
 # Modules without I/O: none of these headers, and no clock.
 PURE = ["llama/state/", "llama/store/line", "llama/store/event_line", "llama/store/node_line", "llama/outputs/api",
@@ -57,7 +59,7 @@ def main():
         allowed = {layer, *LAYERS[layer]}
         pure = any(path.startswith(prefix) for prefix in PURE)
         for kind, name in INCLUDE.findall(text):
-            library = next((begin for begin in LIBRARIES if name == begin or (begin[-1] == "-" and name.startswith(begin))), None)
+            library = next((begin for begin in LIBRARIES if name == begin or (begin[-1] in "-/" and name.startswith(begin))), None)
             if library and not any(path.startswith(prefix) for prefix in LIBRARIES[library]):
                 problems.append(f"{path}: {name} belongs to {', '.join(LIBRARIES[library])}")
             if kind == '"' and name in headers and not allowed & set(headers[name]):
