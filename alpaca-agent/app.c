@@ -3,6 +3,7 @@
 #include "config.h"
 #include "log.h"
 #include "loop.h"
+#include "notify.h"
 #include "run.h"
 
 #include <errno.h>
@@ -18,6 +19,7 @@
 
 struct app {
     struct loop *loop;
+    struct notify *notify; /* NULL: no service manager listens */
     /* They outlive the runs: a signal that nobody handles ends the program. */
     struct loop_signal *signals[SIGNALS];
     struct loop_timer *reload;
@@ -82,6 +84,7 @@ static void on_reload(void *user)
         conf_destroy(conf);
         return;
     }
+    notify_reloading(app->notify); /* until the next run has begun */
     log_info("reload: starting again with the new configuration");
     app->next = conf;
     /* Who comes back under the same name in a moment was not away. */
@@ -102,6 +105,7 @@ static void on_signal(void *user, int signal_number)
         log_info("%s: stopping", signal_number == SIGTERM ? "SIGTERM" : "SIGINT");
     }
     app->quit = true;
+    notify_stopping(app->notify);
     stop(app, true);
 }
 
@@ -113,6 +117,10 @@ static int start(struct app *app)
     app->loop = loop_create();
     if (!app->loop) {
         return -errno;
+    }
+    int e = notify_create(app->loop, &app->notify);
+    if (e) {
+        return e;
     }
     for (size_t i = 0; i < SIGNALS; i++) {
         app->signals[i] = loop_signal_create(app->loop, numbers[i], on_signal, app);
@@ -127,11 +135,12 @@ static int start(struct app *app)
 /* One run from its start to its end, and then `conf` is the next one's. The exit status. */
 static int run_once(struct app *app)
 {
-    app->run = run_create(app->loop, app->conf);
+    app->run = run_create(app->loop, app->conf, app->notify);
     bool created = app->run;
     if (created) {
         app->stopping = false;
         run_start(app->run);
+        notify_ready(app->notify); /* heartbeats wait for no broker, and the start does not either */
         loop_run(app->loop);
     }
     run_destroy(app->run);
@@ -148,6 +157,7 @@ static bool finish(struct app *app)
     bool idle = !app->loop || loop_work_pending(app->loop) == 0;
     conf_destroy(app->conf);
     loop_timer_destroy(app->reload);
+    notify_destroy(app->notify);
     for (size_t i = 0; i < SIGNALS; i++) {
         loop_signal_destroy(app->signals[i]);
     }

@@ -33,6 +33,8 @@ struct publisher {
     int64_t status_sent_ms;
     bool stopping;
     char last_reason[LOG_TEXT]; /* of the failed attempts in a row, so that each reason is logged once */
+    publisher_link_fn *link;
+    void *link_user;
     void (*stopped)(void *user);
     void *stopped_user;
 };
@@ -241,11 +243,21 @@ static void plan_refresh(struct publisher *publisher)
 
 /* --- what the connection says --- */
 
+/* `why` NULL: it stands. */
+static void tell_link(const struct publisher *publisher, const char *why)
+{
+    char text[LOG_TEXT];
+    snprintf(text, sizeof text, "%s:%u %s%s", publisher->config->broker,
+             (unsigned)publisher->config->broker_port, why ? "not connected: " : "connected", why ? why : "");
+    publisher->link(publisher->link_user, text);
+}
+
 static void on_connected(void *user)
 {
     struct publisher *publisher = user;
     const struct config *config = publisher->config;
     char topic[TOPIC_SIZE];
+    tell_link(publisher, NULL);
     log_info("mqtt: connected to %s:%u as alpaca-%s (MQTT %s)", config->broker, (unsigned)config->broker_port,
              config->node, mqtt_is_v5(publisher->mqtt) ? "5" : "3.1.1");
     publisher->last_reason[0] = '\0';
@@ -280,6 +292,7 @@ static void on_disconnected(void *user, bool was_up, const char *reason, uint32_
                     publisher->config->broker, (unsigned)publisher->config->broker_port, text,
                     next_try_ms / 1000.0);
     }
+    tell_link(publisher, text);
     snprintf(publisher->last_reason, sizeof publisher->last_reason, "%s", was_up ? "" : text);
     publisher->waiting = 0;
     loop_timer_stop(publisher->retry);
@@ -339,7 +352,8 @@ static struct mqtt *create_mqtt(struct publisher *publisher, const char **ret_wh
 }
 
 struct publisher *publisher_create(struct loop *loop, const struct config *config, struct agent *agent,
-                                   const char *session, const char **ret_why)
+                                   const char *session, publisher_link_fn *link, void *link_user,
+                                   const char **ret_why)
 {
     struct publisher *publisher = calloc(1, sizeof *publisher);
     if (!publisher) {
@@ -348,6 +362,8 @@ struct publisher *publisher_create(struct loop *loop, const struct config *confi
     publisher->loop = loop;
     publisher->config = config;
     publisher->agent = agent;
+    publisher->link = link;
+    publisher->link_user = link_user;
     snprintf(publisher->session, sizeof publisher->session, "%s", session);
     int e = topic_format(config->base_topic, config->node, TOPIC_STATUS, publisher->status_topic,
                          sizeof publisher->status_topic);

@@ -18,9 +18,13 @@
 
 struct publisher;
 
+/* How the link to the broker is, in words for people ("connected to host:1883"), at each change. */
+typedef void publisher_link_fn(void *user, const char *text);
+
 /* Borrows all but the session, until destroyed. NULL with errno; *ret_why is a static text or NULL. */
 struct publisher *publisher_create(struct loop *loop, const struct config *config, struct agent *agent,
-                                   const char *session, const char **ret_why);
+                                   const char *session, publisher_link_fn *link, void *link_user,
+                                   const char **ret_why);
 /* Starts connecting and beating. */
 void publisher_start(struct publisher *publisher);
 /* The agent has a new report of this kind. */

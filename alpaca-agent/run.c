@@ -19,6 +19,7 @@
 
 struct run {
     struct loop *loop;
+    struct notify *notify;
     struct config config;
     char session[SESSION_MAX + 1];
     struct agent *agent;
@@ -28,7 +29,23 @@ struct run {
     char last_error[REPORT_KINDS][SOURCE_ERROR_MAX + 1]; /* what the log said last of each kind */
     bool said_source_ok;
     bool stopping;
+    char link[LOG_TEXT]; /* the link to the broker, in words */
 };
+
+/* --- for the service manager --- */
+
+static void tell_manager(struct run *run)
+{
+    notify_status(run->notify, "node %s; broker %s%s", run->config.node, run->link,
+                  run->said_source_ok ? "" : "; Smollama is not usable");
+}
+
+static void on_link(void *user, const char *text)
+{
+    struct run *run = user;
+    snprintf(run->link, sizeof run->link, "%s", text);
+    tell_manager(run);
+}
 
 /* --- fetching --- */
 
@@ -56,6 +73,7 @@ static void log_source(struct run *run, const char *word)
         return;
     }
     run->said_source_ok = ok;
+    tell_manager(run);
     if (ok) {
         log_info("smollama: answers again");
     } else {
@@ -179,7 +197,7 @@ static int create_source(struct run *run)
 static int create_publisher(struct run *run)
 {
     const char *why = NULL;
-    run->publisher = publisher_create(run->loop, &run->config, run->agent, run->session, &why);
+    run->publisher = publisher_create(run->loop, &run->config, run->agent, run->session, on_link, run, &why);
     if (!run->publisher) {
         log_error("mqtt: %s", why ? why : strerror(errno));
         return -EIO;
@@ -210,7 +228,7 @@ static int put_together(struct run *run, const struct conf *conf)
     return e;
 }
 
-struct run *run_create(struct loop *loop, const struct conf *conf)
+struct run *run_create(struct loop *loop, const struct conf *conf, struct notify *notify)
 {
     struct run *run = calloc(1, sizeof *run);
     if (!run) {
@@ -218,6 +236,7 @@ struct run *run_create(struct loop *loop, const struct conf *conf)
         return NULL;
     }
     run->loop = loop;
+    run->notify = notify;
     if (put_together(run, conf) != 0) {
         run_destroy(run);
         return NULL;
@@ -230,6 +249,7 @@ void run_start(struct run *run)
     log_info("node %s%s, session %s, topics under %s/", run->config.node,
              run->config.node_is_host_name ? " (the host name; node.name is not set)" : "", run->session,
              run->config.base_topic);
+    on_link(run, "not connected yet");
     publisher_start(run->publisher);
     plan_fetch(run);
 }

@@ -10,14 +10,15 @@
 #include "conf.h"
 #include "config.h"
 #include "loop.h"
+#include "notify.h"
 
 #include <stdbool.h>
 
 struct run;
 
-/* Borrows the loop and `conf`, which has passed config_check, until destroyed. NULL when it could not be put
- * together, which is logged. */
-struct run *run_create(struct loop *loop, const struct conf *conf);
+/* Borrows the loop, `conf`, which has passed config_check, and `notify` (may be NULL), which hears how it
+ * goes, until destroyed. NULL when it could not be put together, which is logged. */
+struct run *run_create(struct loop *loop, const struct conf *conf, struct notify *notify);
 /* Starts fetching and connecting. */
 void run_start(struct run *run);
 /* Ends the connection to the broker, with a goodbye if `say_offline`; calls `done` once, within 1.2 s. */

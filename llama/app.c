@@ -57,6 +57,7 @@ void app_on_deadline(void *user)
 static void begin_stop(struct app *app, int signal_number)
 {
     log_info("llamad: ends on %s", signal_number == SIGTERM ? "SIGTERM" : "SIGINT");
+    notify_stopping(app->notify);
     app->stop_until_ms = clock_now().mono_ms + GOODBYE_MS;
     loop_timer_stop(app->tick_timer);
     loop_timer_stop(app->connect_timer);
@@ -87,7 +88,9 @@ void app_on_signal(void *user, int signal_number)
     struct app *app = user;
     if (signal_number == SIGHUP) {
         if (app->stop_until_ms == 0) {
+            notify_reloading(app->notify);
             on_hangup(app);
+            notify_ready(app->notify);
         }
     } else if (app->stop_until_ms == 0) {
         begin_stop(app, signal_number);
@@ -122,6 +125,7 @@ static bool finish(struct app *app)
     loop_timer_destroy(app->connect_timer);
     loop_timer_destroy(app->stop_timer);
     loop_timer_destroy(app->deadline_timer);
+    notify_destroy(app->notify);
     cache_destroy(app->cache);
     clean = clean && (!app->loop || loop_work_pending(app->loop) == 0);
     if (clean) {

@@ -3,7 +3,30 @@
 #include "status.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
+
+/* --- for the service manager --- */
+
+/* "broker connected; 5 nodes: 4 online, 1 stale" */
+static void tell_manager(struct app *app)
+{
+    static const enum state states[] = {STATE_ONLINE, STATE_DEGRADED, STATE_STALE, STATE_UNREACHABLE,
+                                        STATE_UNKNOWN};
+    char text[NOTIFY_STATUS_MAX] = "";
+    size_t total = 0, used = 0;
+    for (size_t i = 0; app->notify && i < sizeof states / sizeof *states; i++) {
+        unsigned count = (unsigned)cache_state_count(app->cache, states[i]);
+        if (count > 0 && used < sizeof text) {
+            used += (size_t)snprintf(text + used, sizeof text - used, "%s %u %s", total ? "," : ":", count,
+                                     state_name(states[i]));
+        }
+        total += count;
+    }
+    notify_status(app->notify, "broker %s; %zu node%s%s",
+                  mqtt_is_up(ingest_mqtt(app->ingest)) ? "connected" : "not connected", total,
+                  total == 1 ? "" : "s", text);
+}
 
 /* --- changes --- */
 
@@ -29,6 +52,7 @@ void app_on_tick(void *user)
         broker_check(app->broker, mqtt_stats(ingest_mqtt(app->ingest))->unanswered);
     }
     app_changed(app);
+    tell_manager(app);
 }
 
 void app_on_connect(void *user)

@@ -17,6 +17,7 @@
 #include "ingest.h"
 #include "journal.h"
 #include "keeper.h"
+#include "notify.h"
 #include "poller.h"
 #include "search.h"
 #include "server.h"
@@ -32,6 +33,7 @@ struct app {
     struct conf *reloaded; /* the last one read since, owned; NULL = none */
     struct app_config config;
     struct loop *loop;
+    struct notify *notify; /* NULL: no service manager listens */
     struct cache *cache;
     char *state_dir;       /* owned; NULL = there is none that may be written to */
     struct keeper *keeper; /* NULL: nothing is kept over a restart */

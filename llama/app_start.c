@@ -280,6 +280,7 @@ int app_start(struct app *app)
     if (e == 0 && !(app->loop = loop_create())) {
         e = -errno;
     }
+    e = e ? e : notify_create(app->loop, &app->notify);
     if (e == 0 && !(app->cache = cache_create(clock_now()))) {
         e = -ENOMEM;
     }
@@ -305,6 +306,7 @@ int app_start(struct app *app)
         return e;
     }
     log_start(app);
+    notify_ready(app->notify); /* what serves does not wait for the broker */
     loop_timer_start(app->connect_timer, app->broker ? OWN_START_MS : 0, 0);
     return 0;
 }
