@@ -74,11 +74,15 @@ struct api_response {
 /* Answers whatever starts with /api/, and /metrics. */
 void api_handle(struct api *api, const struct api_request *request, struct now now,
                 struct api_response *ret_response);
-/* `ready` comes once, later, never from within these functions. Then api_collect gives the answer. Each wait
- * ends with api_collect or api_abandon (also before it is ready); all must have ended before api_destroy. */
+/* `ready` comes once, later, never from within these three functions. Then api_collect gives the answer. Each
+ * wait ends with api_collect or api_abandon (also before it is ready); all must have ended before
+ * api_destroy. */
 void api_await(struct api_wait *wait, void (*ready)(void *user), void *user);
 void api_collect(struct api_wait *wait, struct now now, struct api_response *ret_response);
 void api_abandon(struct api_wait *wait); /* accepts NULL */
+/* Does the next portion of what takes long, about 0.1 ms of it; those who wait may become ready within. Call
+ * it once a turn of the loop after api_handle has had somebody wait, as long as it returns true. */
+bool api_work(struct api *api);
 /* Once a second or so: lets go of rendered bodies that nobody can get any more. True while others stay. */
 bool api_expire(struct api *api, struct now now);
 /* An error in the API's form, for the server's own refusals (421, 403, 413, 414, …). */

@@ -10,12 +10,26 @@
 #include "query.h"
 #include "store.h"
 
+/* The beginning of each kind of wait. */
+struct api_wait {
+    const struct api_wait_kind *kind;
+    void (*ready)(void *user);
+    void *user;
+};
+struct api_wait_kind {
+    /* Both end the wait. */
+    void (*collect)(struct api_wait *wait, struct now now, struct api_response *ret_response);
+    void (*abandon)(struct api_wait *wait);
+};
+void api_wait_init(struct api_wait *wait, const struct api_wait_kind *kind);
+
 struct api {
     struct cache *cache;
     char *instance, *version; /* owned */
     struct api_actions actions;
     int64_t started_mono_ms;
     struct store store;
+    struct scrape *scrape;     /* of /metrics, being written; NULL = none */
     int64_t history_offset_ms; /* wall minus monotonic, as histories show it */
 };
 
@@ -60,7 +74,9 @@ struct api_route {
     enum item_kind deep; /* what deep=1 searches for; readings = nothing */
 };
 
-api_answer api_answer_list;
+api_answer api_answer_list, api_answer_metrics;
+/* Writes the next portion of /metrics, if somebody waits for it. True if there is more to do. */
+bool api_metrics_work(struct api *api);
 void api_render_health(const struct api *api, struct now now, struct buf *out);
 void api_render_node(const struct node *node, struct now now, struct buf *out);
 

@@ -3,8 +3,6 @@
  * that a row does not have is 405.
  */
 #include "api_internal.h"
-#include "exposition.h"
-#include "metrics.h"
 #include "openapi.h"
 
 #include <errno.h>
@@ -139,33 +137,6 @@ static void answer_openapi(struct api *api, const struct api_route *route, const
     api_answer_json(response, 200, &out);
 }
 
-/* Two who scrape at the same time share one body, as with the lists. */
-static void answer_metrics(struct api *api, const struct api_route *route, const struct api_request *request,
-                           struct now now, struct api_response *response)
-{
-    (void)request;
-    uint64_t revision = cache_revision(api->cache);
-    struct body *body = store_get(&api->store, route->path, revision, now.mono_ms);
-    if (body) {
-        *response = (struct api_response){.status = 200, .body = body};
-    } else {
-        struct buf out = BUF_INIT;
-        exposition_family(&out, "llamad_build_info", "gauge", "1; the version of llamad.");
-        exposition_sample(&out, "llamad_build_info");
-        exposition_word(&out, "version", api->version);
-        exposition_int(&out, 1);
-        if (api->actions.metrics) {
-            api->actions.metrics(api->actions.user, &out);
-        }
-        metrics_write_cluster(&out, api->cache, now);
-        api_answer_json(response, 200, &out);
-        if (response->status == 200) {
-            store_put(&api->store, route->path, revision, now.mono_ms, response->body);
-        }
-    }
-    response->content_type = response->body ? EXPOSITION_TYPE : NULL;
-}
-
 /* ---- routing ---- */
 
 static const struct api_route routes[] = {
@@ -181,7 +152,7 @@ static const struct api_route routes[] = {
     {ROOT "live", READ, answer_live, NULL, NULL, ITEM_READING},
     {"/api/health", READ, answer_health, NULL, NULL, ITEM_READING},
     {"/api/openapi.json", READ, answer_openapi, NULL, NULL, ITEM_READING},
-    {"/metrics", READ, answer_metrics, NULL, NULL, ITEM_READING},
+    {"/metrics", READ, api_answer_metrics, NULL, NULL, ITEM_READING},
 };
 
 const char *api_route(size_t index, const char **ret_methods)

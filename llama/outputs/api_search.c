@@ -9,15 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct api_wait {
+struct deep_wait {
+    struct api_wait base; /* first */
     struct api *api;
     api_render *render;
     char *key;                /* path and query as they came; owned */
     const char *query;        /* in it */
     struct search_wait *wait; /* NULL once it is over */
     struct findings *findings;
-    void (*ready)(void *user);
-    void *user;
 };
 
 /* ---- the answer ---- */
@@ -53,52 +52,39 @@ static void answer_found(struct api *api, api_render *render, const struct query
     }
 }
 
-void api_collect(struct api_wait *wait, struct now now, struct api_response *ret_response)
-{
-    struct query query;
-    const char *why;
-    *ret_response = (struct api_response){0};
-    if (wait->findings && query_parse(wait->query, &query, &why) == 0) {
-        answer_found(wait->api, wait->render, &query, wait->key, wait->findings, now, ret_response);
-        query_finish(&query);
-    } else {
-        api_error(503, "unavailable", "out of memory", ret_response);
-    }
-    api_abandon(wait);
-}
-
 /* ---- waiting ---- */
 
 static void on_done(void *user, struct findings *findings)
 {
-    struct api_wait *wait = user;
+    struct deep_wait *wait = user;
     wait->wait = NULL;
     wait->findings = findings_ref(findings);
-    wait->ready(wait->user);
+    wait->base.ready(wait->base.user);
 }
 
-static void on_nobody(void *user)
+static void abandon(struct api_wait *base)
 {
-    (void)user; /* whoever got the wait has not said yet whom to tell */
-}
-
-void api_await(struct api_wait *wait, void (*ready)(void *user), void *user)
-{
-    wait->ready = ready;
-    wait->user = user;
-}
-
-void api_abandon(struct api_wait *wait)
-{
-    if (!wait) {
-        return;
-    }
+    struct deep_wait *wait = (struct deep_wait *)base;
     if (wait->wait) {
         wait->api->actions.search_cancel(wait->api->actions.user, wait->wait);
     }
     findings_unref(wait->findings);
     free(wait->key);
     free(wait);
+}
+
+static void collect(struct api_wait *base, struct now now, struct api_response *ret_response)
+{
+    struct deep_wait *wait = (struct deep_wait *)base;
+    struct query query;
+    const char *why;
+    if (wait->findings && query_parse(wait->query, &query, &why) == 0) {
+        answer_found(wait->api, wait->render, &query, wait->key, wait->findings, now, ret_response);
+        query_finish(&query);
+    } else {
+        api_error(503, "unavailable", "out of memory", ret_response);
+    }
+    abandon(base);
 }
 
 /* ---- asking ---- */
@@ -128,9 +114,10 @@ static int read_question(enum item_kind kind, const struct query *query, const s
     return 0;
 }
 
-static struct api_wait *wait_create(struct api *api, api_render *render, const struct api_request *request)
+static struct deep_wait *wait_create(struct api *api, api_render *render, const struct api_request *request)
 {
-    struct api_wait *wait = calloc(1, sizeof *wait);
+    static const struct api_wait_kind kind = {collect, abandon};
+    struct deep_wait *wait = calloc(1, sizeof *wait);
     size_t path_len = strlen(request->path), size = path_len + strlen(request->query) + 2;
     char *key = malloc(size);
     if (!wait || !key) {
@@ -139,8 +126,8 @@ static struct api_wait *wait_create(struct api *api, api_render *render, const s
         return NULL;
     }
     snprintf(key, size, "%s?%s", request->path, request->query);
-    *wait = (struct api_wait){
-        .api = api, .render = render, .key = key, .query = key + path_len + 1, .ready = on_nobody};
+    *wait = (struct deep_wait){.api = api, .render = render, .key = key, .query = key + path_len + 1};
+    api_wait_init(&wait->base, &kind);
     return wait;
 }
 
@@ -150,12 +137,12 @@ static void put(struct api *api, api_render *render, const struct question *ques
 {
     struct findings *findings = NULL;
     unsigned retry_after_s = 0;
-    struct api_wait *wait = wait_create(api, render, request);
+    struct deep_wait *wait = wait_create(api, render, request);
     int e = wait ? api->actions.search(api->actions.user, question, on_done, wait, &wait->wait, &findings,
                                        &retry_after_s)
                  : -ENOMEM;
     if (e == 0 && !findings) {
-        *response = (struct api_response){.wait = wait};
+        *response = (struct api_response){.wait = &wait->base};
         return;
     }
     if (e == 0) {
@@ -167,7 +154,9 @@ static void put(struct api *api, api_render *render, const struct question *ques
     } else {
         api_error(503, "unavailable", "out of memory", response);
     }
-    api_abandon(wait);
+    if (wait) {
+        abandon(&wait->base);
+    }
 }
 
 void api_search(struct api *api, enum item_kind kind, api_render *render, const struct query *query,

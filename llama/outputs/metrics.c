@@ -11,11 +11,19 @@
 #define READINGS_S  5
 #define DIGITS_MAX  64  /* a number written longer than that is written anew */
 #define UNIT_MAX    128 /* bytes; a longer one is cut */
+#define BEGIN_SIZE  512 /* bytes of a reading's name and first label: the node's is at most a third of that \
+                         */
+#define NODE_COST 64    /* what looking at a node counts, in bytes */
 
+struct page {
+    struct buf *out;
+    const struct cache *cache;
+    struct now now;
+};
 struct family {
     const char *name, *type, *help;
     /* The samples of one node. */
-    void (*write)(struct buf *out, const char *name, const struct node *node, struct now now);
+    void (*write)(const struct page *page, const char *name, const struct node *node);
 };
 
 static void open_sample(struct buf *out, const char *name, const struct node *node)
@@ -31,120 +39,107 @@ static bool is_alive(const struct node *node)
     return node->verdict.state == STATE_ONLINE || node->verdict.state == STATE_DEGRADED;
 }
 
-static void write_up(struct buf *out, const char *name, const struct node *node, struct now now)
+static void write_up(const struct page *page, const char *name, const struct node *node)
 {
-    (void)now;
-    open_sample(out, name, node);
-    exposition_int(out, is_alive(node));
+    open_sample(page->out, name, node);
+    exposition_int(page->out, is_alive(node));
 }
 
-static void write_state(struct buf *out, const char *name, const struct node *node, struct now now)
+static void write_state(const struct page *page, const char *name, const struct node *node)
 {
-    (void)now;
     for (int state = 0; state < STATES; state++) {
-        open_sample(out, name, node);
-        exposition_word(out, "state", state_name((enum state)state));
-        exposition_int(out, (int)node->verdict.state == state);
+        open_sample(page->out, name, node);
+        exposition_word(page->out, "state", state_name((enum state)state));
+        exposition_int(page->out, (int)node->verdict.state == state);
     }
 }
 
-static void write_cause(struct buf *out, const char *name, const struct node *node, struct now now)
+static void write_cause(const struct page *page, const char *name, const struct node *node)
 {
-    (void)now;
     const char *cause = cause_name(node->verdict.cause);
     if (cause) {
-        open_sample(out, name, node);
-        exposition_word(out, "cause", cause);
-        exposition_int(out, 1);
+        open_sample(page->out, name, node);
+        exposition_word(page->out, "cause", cause);
+        exposition_int(page->out, 1);
     }
 }
 
-static void write_info(struct buf *out, const char *name, const struct node *node, struct now now)
+static void write_info(const struct page *page, const char *name, const struct node *node)
 {
-    (void)now;
     const char *via = via_name(node->verdict.via), *type = node_type_name(node->type);
-    open_sample(out, name, node);
-    exposition_word(out, "type", type ? type : "");
-    exposition_word(out, "version", node->has_heartbeat ? node->heartbeat.version : "");
-    exposition_word(out, "via", via ? via : "");
-    exposition_int(out, 1);
+    open_sample(page->out, name, node);
+    exposition_word(page->out, "type", type ? type : "");
+    exposition_word(page->out, "version", node->has_heartbeat ? node->heartbeat.version : "");
+    exposition_word(page->out, "via", via ? via : "");
+    exposition_int(page->out, 1);
 }
 
-static void write_moment(struct buf *out, const char *name, const struct node *node, int64_t wall_ms)
+static void write_moment(const struct page *page, const char *name, const struct node *node, int64_t wall_ms)
 {
     if (wall_ms != TIMESTAMP_NONE) {
-        open_sample(out, name, node);
-        exposition_double(out, (double)wall_ms / 1000);
+        open_sample(page->out, name, node);
+        exposition_double(page->out, (double)wall_ms / 1000);
     }
 }
 
-static void write_last_seen(struct buf *out, const char *name, const struct node *node, struct now now)
+static void write_last_seen(const struct page *page, const char *name, const struct node *node)
 {
-    (void)now;
-    write_moment(out, name, node, node->last_seen_wall_ms);
+    write_moment(page, name, node, node->last_seen_wall_ms);
 }
 
-static void write_since(struct buf *out, const char *name, const struct node *node, struct now now)
+static void write_since(const struct page *page, const char *name, const struct node *node)
 {
-    (void)now;
-    write_moment(out, name, node, node->since_wall_ms);
+    write_moment(page, name, node, node->since_wall_ms);
 }
 
-static void write_skew(struct buf *out, const char *name, const struct node *node, struct now now)
+static void write_skew(const struct page *page, const char *name, const struct node *node)
 {
-    (void)now;
     if (node->has_clock_skew) {
-        open_sample(out, name, node);
-        exposition_double(out, (double)node->clock_skew_ms / 1000);
+        open_sample(page->out, name, node);
+        exposition_double(page->out, (double)node->clock_skew_ms / 1000);
     }
 }
 
-static void write_latency(struct buf *out, const char *name, const struct node *node, struct now now)
+static void write_latency(const struct page *page, const char *name, const struct node *node)
 {
-    (void)now;
     if (node->latency_ms) {
-        open_sample(out, name, node);
-        exposition_double(out, (double)node->latency_ms / 1000);
+        open_sample(page->out, name, node);
+        exposition_double(page->out, (double)node->latency_ms / 1000);
     }
 }
 
-static void write_reading_count(struct buf *out, const char *name, const struct node *node, struct now now)
+static void write_reading_count(const struct page *page, const char *name, const struct node *node)
 {
-    (void)now;
-    open_sample(out, name, node);
-    exposition_int(out, node->item_count[ITEM_READING]);
+    open_sample(page->out, name, node);
+    exposition_int(page->out, node->item_count[ITEM_READING]);
 }
 
-static void write_said(struct buf *out, const char *name, const struct node *node, int64_t count)
+static void write_said(const struct page *page, const char *name, const struct node *node, int64_t count)
 {
     if (count >= 0) {
-        open_sample(out, name, node);
-        exposition_int(out, count);
+        open_sample(page->out, name, node);
+        exposition_int(page->out, count);
     }
 }
 
-static void write_observation_count(struct buf *out, const char *name, const struct node *node,
-                                    struct now now)
+static void write_observation_count(const struct page *page, const char *name, const struct node *node)
 {
-    (void)now;
-    write_said(out, name, node, node->said_observations);
+    write_said(page, name, node, node->said_observations);
 }
 
-static void write_memory_count(struct buf *out, const char *name, const struct node *node, struct now now)
+static void write_memory_count(const struct page *page, const char *name, const struct node *node)
 {
-    (void)now;
-    write_said(out, name, node, node->said_memories);
+    write_said(page, name, node, node->said_memories);
 }
 
-static void write_rejects(struct buf *out, const char *name, const struct node *node, struct now now)
+static void write_rejects(const struct page *page, const char *name, const struct node *node)
 {
-    (void)now;
     uint64_t count = 0;
     for (int reason = REJECT_NONE + 1; reason < REJECT_REASONS; reason++) {
         count += node->rejects[reason];
     }
-    open_sample(out, name, node);
-    exposition_int(out, (int64_t)count);
+    open_sample(page->out, name, node);
+    exposition_int(page->out, (int64_t)count);
 }
 
 /* ---- readings ---- */
@@ -230,27 +225,19 @@ static void write_reading(struct buf *out, const struct buf *begin, const struct
     exposition_digits(out, number.data, number.len);
 }
 
-static void write_readings(struct buf *out, const struct cache *cache, struct now now)
+static void write_readings(const struct page *page, const char *name, const struct node *node)
 {
-    static const char name[] = "smollama_reading";
-    struct buf begin = BUF_INIT;
-    exposition_family(out, name, "gauge",
-                      "A node's reading, in the unit that the label names; booleans as 0 and 1. Not there "
-                      "while the node does not tell it anew.");
-    for (const struct node *node = cache_first_node(cache); node; node = node->next) {
-        if (!tells_readings(node, now)) {
-            continue;
-        }
-        buf_reset(&begin);
-        open_sample(&begin, name, node);
-        for (const struct item *item = node->items[ITEM_READING]; item; item = item->next) {
-            if (!is_frozen(node, item)) {
-                write_reading(out, &begin, cache, item);
-            }
+    char space[BEGIN_SIZE];
+    struct buf begin = {.data = space, .cap = sizeof space, .limit = sizeof space - 1};
+    if (!tells_readings(node, page->now)) {
+        return;
+    }
+    open_sample(&begin, name, node);
+    for (const struct item *item = node->items[ITEM_READING]; item; item = item->next) {
+        if (!is_frozen(node, item)) {
+            write_reading(page->out, &begin, page->cache, item);
         }
     }
-    out->failed = out->failed || begin.failed;
-    buf_finish(&begin);
 }
 
 /* ---- what llamad holds ---- */
@@ -328,17 +315,62 @@ static const struct family families[] = {
      write_observation_count},
     {"smollama_node_memories", "gauge", "Memories, as the node counts them itself.", write_memory_count},
     {"smollama_node_rejects_total", "counter", "What was refused of the node.", write_rejects},
+    {"smollama_reading", "gauge",
+     "A node's reading, in the unit that the label names; booleans as 0 and 1. Not there while the node does "
+     "not tell it anew.",
+     write_readings},
 };
+#define FAMILIES (sizeof families / sizeof *families)
 
-void metrics_write_cluster(struct buf *out, const struct cache *cache, struct now now)
+/* The first of the family, or the one behind the last that was written: that one may have gone since. */
+static const struct node *next_node(const struct cache *cache, const struct metrics_place *place)
 {
-    write_holdings(out, cache);
-    write_troubles(out, cache);
-    for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
-        exposition_family(out, families[i].name, families[i].type, families[i].help);
-        for (const struct node *node = cache_first_node(cache); node; node = node->next) {
-            families[i].write(out, families[i].name, node, now);
-        }
+    if (!place->begun) {
+        return cache_first_node(cache);
     }
-    write_readings(out, cache, now);
+    const struct node *node = cache_get(cache, place->node, strlen(place->node));
+    if (node && strcmp(node->name, place->node) == 0) {
+        return node->next;
+    }
+    for (node = cache_first_node(cache); node && strcmp(node->name, place->node) <= 0; node = node->next) {
+    }
+    return node;
+}
+
+/* What of the family `portion` has room for; how much of it is left. */
+static size_t write_family(const struct page *page, struct metrics_place *place, size_t portion)
+{
+    const struct family *family = &families[place->family];
+    const struct node *node = next_node(page->cache, place);
+    size_t left = portion;
+    if (!place->begun) {
+        exposition_family(page->out, family->name, family->type, family->help);
+        place->begun = true;
+    }
+    for (; node && left > 0; node = node->next) {
+        size_t before = page->out->len;
+        family->write(page, family->name, node);
+        size_t cost = page->out->len - before + NODE_COST;
+        left = cost < left ? left - cost : 0;
+        memcpy(place->node, node->name, sizeof place->node);
+    }
+    if (!node) {
+        *place = (struct metrics_place){.family = place->family + 1, .holdings = true};
+    }
+    return left;
+}
+
+bool metrics_write_some(struct buf *out, const struct cache *cache, struct now now,
+                        struct metrics_place *place, size_t portion)
+{
+    const struct page page = {.out = out, .cache = cache, .now = now};
+    if (!place->holdings) {
+        write_holdings(out, cache);
+        write_troubles(out, cache);
+        place->holdings = true;
+    }
+    while (portion > 0 && place->family < FAMILIES && !out->failed) {
+        portion = write_family(&page, place, portion);
+    }
+    return place->family == FAMILIES || out->failed;
 }

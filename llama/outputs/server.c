@@ -65,6 +65,15 @@ static void sweep(void *user)
     lws_cancel_service(server->context); /* its timeouts are armed only when one of its descriptors stirs */
 }
 
+/* What comes in meanwhile is served between two portions. */
+static void work(void *user)
+{
+    struct server *server = user;
+    if (api_work(server->api)) {
+        loop_after_arm(server->work);
+    }
+}
+
 /* True if accepting may go on. */
 static bool accept_one(struct server *server)
 {
@@ -283,7 +292,8 @@ static int start(struct server *server, const struct server_options *options, co
     server->assets = assets_load(options->web_dir);
     server->live = live_create(server->loop, server->cache, server->instance, &server->stats);
     server->sweep = loop_timer_create(server->loop, sweep, server);
-    if (!server->assets || !server->live || !server->sweep) {
+    server->work = loop_after_create(server->loop, work, server);
+    if (!server->assets || !server->live || !server->sweep || !server->work) {
         return -ENOMEM;
     }
     int e = open_listener(server, options->listen, options->port, ret_error);
@@ -358,6 +368,7 @@ void server_destroy(struct server *server)
     live_destroy(server->live);
     assets_destroy(server->assets);
     loop_timer_destroy(server->sweep);
+    loop_after_destroy(server->work);
     for (size_t i = 0; i < server->rules.host_count; i++) {
         free(server->hosts[i]);
     }

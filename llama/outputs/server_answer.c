@@ -148,6 +148,7 @@ void server_await_answer(struct server *server, struct lws *wsi, struct exchange
     lws_set_timeout(wsi, NO_PENDING_TIMEOUT, 0);
     lws_rx_flow_control(wsi, 0);
     api_await(exchange->wait, on_answer_ready, exchange);
+    loop_after_arm(server->work);
 }
 
 int server_send_awaited(struct server *server, struct lws *wsi, struct exchange *exchange)

@@ -43,7 +43,8 @@ static bool admit(struct server *server, struct lws *wsi, struct request *reques
 static bool can_wait(const struct request *request)
 {
     const char *length = request->rules.content_length;
-    return request->rules.method == API_GET && (!length || rules_content_length(length) == 0);
+    bool reads = request->rules.method == API_GET || request->rules.method == API_HEAD;
+    return reads && (!length || rules_content_length(length) == 0);
 }
 
 /* `waits`: the exchange can be answered later. */

@@ -30,6 +30,7 @@ struct server {
     struct lws_vhost *vhost;
     int listen_fd; /* -1 = none */
     struct loop_io *listener;
+    struct loop_after *work;  /* of the API, a portion a turn */
     struct loop_timer *sweep; /* once a second while there are connections or bodies */
     uint16_t port;
     uint32_t connections, max_connections;

@@ -1,5 +1,7 @@
 #include "cache_world.h"
 
+#include "buf.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -119,6 +121,15 @@ int world_report(struct world *w, const char *name, enum report_kind kind, const
                  const char *body)
 {
     return report(w, name, kind, session, seq, body, false);
+}
+
+int world_readings(struct world *w, const char *name, const char *session, uint64_t seq, const char *items)
+{
+    struct buf body = BUF_INIT;
+    buf_printf(&body, "{\"timestamp\":\"2026-11-23T08:00:00\",\"readings\":[%s]}", items);
+    int e = world_report(w, name, REPORT_READINGS, session, seq, buf_terminate(&body));
+    buf_finish(&body);
+    return e;
 }
 
 int world_retained_report(struct world *w, const char *name, enum report_kind kind, const char *session,

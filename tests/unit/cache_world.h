@@ -33,6 +33,8 @@ void world_status(struct world *w, const char *name, const char *session, const 
 /* `body` is JSON text; captured now, offset 0. */
 int world_report(struct world *w, const char *name, enum report_kind kind, const char *session, uint64_t seq,
                  const char *body);
+/* Of readings; `items` are JSON objects with commas between. */
+int world_readings(struct world *w, const char *name, const char *session, uint64_t seq, const char *items);
 int world_retained_report(struct world *w, const char *name, enum report_kind kind, const char *session,
                           uint64_t seq, const char *body);
 int world_edge(struct world *w, const char *name, const char *body);

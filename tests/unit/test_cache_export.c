@@ -42,11 +42,7 @@ static void append_export(const struct world *w, struct buf *items, const char *
 
 static int send(struct world *w, const char *master, const char *items)
 {
-    struct buf body = BUF_INIT;
-    buf_printf(&body, "{\"readings\":[%s]}", items);
-    int e = world_report(w, master, REPORT_READINGS, "s1", ++seq, buf_terminate(&body));
-    buf_finish(&body);
-    return e;
+    return world_readings(w, master, "s1", ++seq, items);
 }
 
 static int send_one(struct world *w, const char *master, const char *node, int value, int64_t age_s)

@@ -34,11 +34,7 @@ static uint64_t seq;
 
 static int readings(struct world *w, const char *items)
 {
-    struct buf body = BUF_INIT;
-    buf_printf(&body, "{\"timestamp\":\"2026-11-23T08:00:00\",\"readings\":[%s]}", items);
-    int e = world_report(w, NODE, REPORT_READINGS, "s1", ++seq, buf_terminate(&body));
-    buf_finish(&body);
-    return e;
+    return world_readings(w, NODE, "s1", ++seq, items);
 }
 
 static int observations(struct world *w, const char *items)

@@ -15,10 +15,8 @@ static const struct ha_options options = {.base_topic = "alpaca", .url = "", .ve
 
 static void report(struct world *w, const char *readings)
 {
-    char body[8192];
     static uint64_t seq;
-    snprintf(body, sizeof body, "{\"readings\":[%s]}", readings);
-    assert_int_equal(world_report(w, "pi", REPORT_READINGS, "s", ++seq, body), 0);
+    assert_int_equal(world_readings(w, "pi", "s", ++seq, readings), 0);
 }
 
 static void open_world(struct world *w)

@@ -11,13 +11,21 @@
 
 #include <cmocka.h>
 
+/* What is left of it, as a text. */
+static char *finish(struct world *w, struct buf *out, struct metrics_place *place, size_t portion)
+{
+    size_t len;
+    while (!metrics_write_some(out, w->cache, w->now, place, portion)) {
+    }
+    buf_char(out, '\0');
+    return buf_take(out, &len);
+}
+
 static char *render(struct world *w)
 {
     struct buf out = BUF_INIT;
-    size_t len;
-    metrics_write_cluster(&out, w->cache, w->now);
-    buf_char(&out, '\0');
-    return buf_take(&out, &len);
+    struct metrics_place place = {0};
+    return finish(w, &out, &place, SIZE_MAX);
 }
 
 /* The first line that begins so, from there on; NULL = none. */
@@ -65,10 +73,8 @@ static void beat_with_readings(struct world *w, uint64_t seq)
 
 static void tell(struct world *w, const char *readings)
 {
-    char body[2048];
-    snprintf(body, sizeof body, "{\"readings\":[%s]}", readings);
     beat_with_readings(w, 1);
-    assert_int_equal(world_report(w, "n", REPORT_READINGS, "s", 1, body), 0);
+    assert_int_equal(world_readings(w, "n", "s", 1, readings), 0);
 }
 
 static void node_has_its_state_and_times(void **state)
@@ -351,6 +357,100 @@ static void families_stand_together(void **state)
     world_close(&w);
 }
 
+/* Three nodes; the middle one is "n". */
+static void open_three(struct world *w)
+{
+    world_open_live(w);
+    tell(w, "{\"full_id\":\"t:x\",\"value\":1},{\"full_id\":\"t:y\",\"value\":2}");
+    world_beat(w, "a", "s", 1);
+    world_beat(w, "z", "s", 1);
+}
+
+static void portions_make_the_same_whole(void **state)
+{
+    (void)state;
+    struct world w;
+    open_three(&w);
+    char *whole = render(&w);
+    for (size_t portion = 1; portion < 20000; portion = portion * 3 + 1) {
+        struct buf out = BUF_INIT;
+        struct metrics_place place = {0};
+        char *text = finish(&w, &out, &place, portion);
+        assert_string_equal(text, whole);
+        free(text);
+    }
+    free(whole);
+    world_close(&w);
+}
+
+static void portion_is_bounded_by_what_one_node_has(void **state)
+{
+    (void)state;
+    struct world w;
+    struct buf out = BUF_INIT;
+    struct metrics_place place = {0};
+    char name[16];
+    world_open_live(&w);
+    for (int i = 0; i < 300; i++) {
+        snprintf(name, sizeof name, "pi-%03d", i);
+        world_beat(&w, name, "s", 1);
+    }
+    metrics_write_some(&out, w.cache, w.now, &place, 1); /* what llamad holds */
+    for (bool done = false; !done;) {
+        size_t before = out.len, family = place.family;
+        int first = *place.node ? atoi(place.node + 3) : 0;
+        done = metrics_write_some(&out, w.cache, w.now, &place, 2000);
+        assert_true(out.len - before < 3000);
+        /* most families have nothing to tell of these: looking is work, too */
+        int last = place.family > family ? 299 : atoi(place.node + 3);
+        assert_true(last - first <= 40);
+    }
+    buf_finish(&out);
+    world_close(&w);
+}
+
+static unsigned count_of(const char *text, const char *begin)
+{
+    unsigned count = 0;
+    while ((text = line_of(text, begin))) {
+        count++;
+        text += strlen(begin);
+        text = strchr(text, '\n') + 1;
+    }
+    return count;
+}
+
+/* The one that was written last goes, or comes back, before the next portion. */
+static void nodes_that_come_and_go_between_portions_are_told_once(void **state)
+{
+    (void)state;
+    for (int back = 0; back < 2; back++) {
+        struct world w;
+        struct buf out = BUF_INIT;
+        struct metrics_place place = {0};
+        open_three(&w);
+        while (strcmp(place.node, "n") != 0 || place.family != 0) {
+            assert_false(metrics_write_some(&out, w.cache, w.now, &place, 1));
+        }
+        assert_int_equal(cache_forget(w.cache, world_node(&w, "n")), 0);
+        world_beat(&w, "b", "s", 1); /* too late for this family */
+        world_beat(&w, "o", "s", 1);
+        if (back) {
+            world_beat(&w, "n", "s2", 1);
+        }
+        char *text = finish(&w, &out, &place, 1);
+        assert_int_equal(count_of(text, "smollama_node_up{node=\"n\"}"), 1);
+        assert_int_equal(count_of(text, "smollama_node_up{node=\"z\"}"), 1);
+        assert_int_equal(count_of(text, "smollama_node_up{node=\"o\"}"), 1);
+        assert_int_equal(count_of(text, "smollama_node_up{node=\"b\"}"), 0);
+        assert_int_equal(count_of(text, "smollama_node_info{node=\"n\""), back);
+        assert_int_equal(count_of(text, "smollama_node_info{node=\"b\""), 1);
+        assert_int_equal(count_of(text, "smollama_reading{"), 0);
+        free(text);
+        world_close(&w);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -370,6 +470,9 @@ int main(void)
         cmocka_unit_test(without_a_broker_nothing_is_claimed),
         cmocka_unit_test(holdings_and_rejects_are_counted),
         cmocka_unit_test(families_stand_together),
+        cmocka_unit_test(portions_make_the_same_whole),
+        cmocka_unit_test(portion_is_bounded_by_what_one_node_has),
+        cmocka_unit_test(nodes_that_come_and_go_between_portions_are_told_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

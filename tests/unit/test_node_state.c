@@ -29,10 +29,8 @@ static const char *state_of(struct world *w, const char *name, size_t limit, uin
 
 static void report(struct world *w, const char *readings)
 {
-    char body[8192];
     static uint64_t seq;
-    snprintf(body, sizeof body, "{\"readings\":[%s]}", readings);
-    assert_int_equal(world_report(w, "pi", REPORT_READINGS, "s", ++seq, body), 0);
+    assert_int_equal(world_readings(w, "pi", "s", ++seq, readings), 0);
 }
 
 static void values_are_the_nodes_own_bytes(void **test)
