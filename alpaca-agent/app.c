@@ -51,7 +51,7 @@ static void stop(struct app *app, bool say_offline)
 /* The new configuration, checked; NULL if it has errors, which are logged. */
 static struct conf *load_again(const struct app *app)
 {
-    struct conf *conf = conf_load(conf_path(app->conf), getenv);
+    struct conf *conf = conf_reload(app->conf);
     if (!conf) {
         log_error("reload: %s", strerror(errno));
         return NULL;
@@ -84,6 +84,7 @@ static void on_reload(void *user)
         conf_destroy(conf);
         return;
     }
+    conf_apply_log(conf);
     notify_reloading(app->notify); /* until the next run has begun */
     log_info("reload: starting again with the new configuration");
     app->next = conf;

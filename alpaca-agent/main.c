@@ -22,13 +22,16 @@
 #include <unistd.h>
 
 static const char help[] =
-    "Usage: alpaca-agent [-c FILE] [--check] [-v]\n"
+    "Usage: alpaca-agent [-c FILE] [--check] [-D TOPICS] [-v] [--log-format FORMAT]\n"
     "Pushes the readings, observations, memories and statistics of the local Smollama to an MQTT broker.\n"
     "\n"
     "  -c, --config FILE  configuration; Smollama's own config.yaml will do. Without it: ./config.yaml,\n"
     "                     ./config.yml, ~/.smollama/config.yaml, ~/.smollama/config.yml\n"
     "      --check        check the configuration, print every effective value and where it comes from\n"
-    "  -v, --verbose      log more\n"
+    "  -D, --debug TOPICS log in detail: mqtt, http; both with a comma, or all\n"
+    "  -v, --verbose      the same as -D all\n"
+    "      --log-format F text (default) or json: one object a line\n"
+    "      --help-config  print all keys of the configuration, as a table in Markdown\n"
     "      --version      print the version\n"
     "  -h, --help         print this text\n"
     "\n"
@@ -40,7 +43,11 @@ static const char help[] =
 int main(int argc, char **argv)
 {
     struct conf *conf = NULL;
-    int status = conf_main(argc, argv, "alpaca-agent", help, config_check, &conf);
+    const struct conf_program program = {.name = "alpaca-agent",
+                                         .help = help,
+                                         .topics = LOG_TOPIC_BIT(LOG_MQTT) | LOG_TOPIC_BIT(LOG_HTTP),
+                                         .check = config_check};
+    int status = conf_main(argc, argv, &program, &conf);
     if (status >= 0) {
         return status;
     }

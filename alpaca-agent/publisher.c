@@ -224,7 +224,7 @@ static void on_refresh(void *user)
 {
     struct publisher *publisher = user;
     if (!publisher->stopping && mqtt_is_up(publisher->mqtt)) {
-        log_debug("mqtt: all reports are sent again, as asked for");
+        log_debug(LOG_MQTT, "all reports are sent again, as asked for");
         publisher->waiting = ALL_KINDS;
         send_when_flushed(publisher);
         agent_refresh_sent(publisher->agent, clock_now());

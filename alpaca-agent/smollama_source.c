@@ -78,8 +78,21 @@ static void drop_connection(struct smollama_source *source)
     }
 }
 
+static void debug_answer(const struct smollama_source *source)
+{
+    static const char *const ends[] = {
+        [ANSWER_COMPLETE] = "complete", [ANSWER_REFUSED] = "refused",     [ANSWER_DNS] = "no address",
+        [ANSWER_TIMEOUT] = "timeout",   [ANSWER_TOO_LARGE] = "too large", [ANSWER_BROKEN] = "broken off"};
+    log_debug(LOG_HTTP, "%s: %s, status %u, %zu bytes, %lld ms", report_kind_name(source->kind),
+              ends[source->end], source->status, source->body.len,
+              (long long)(clock_now().mono_ms - source->began_ms));
+}
+
 static void deliver(struct smollama_source *source)
 {
+    if (log_debugs(LOG_HTTP)) {
+        debug_answer(source);
+    }
     if (source->connected) {
         resolver_prefer(source->resolver, source->address);
     } else if (source->end == ANSWER_TIMEOUT) {
@@ -171,7 +184,7 @@ static void on_connection_error(struct smollama_source *source, const char *reas
     /* Some of its texts count their NUL. What OpenSSL did not like goes to the debug log only. */
     len = reason ? strnlen(reason, len) : 0;
     if (len && memmem(reason, len, "SSL", 3)) {
-        snprintf(source->detail, sizeof source->detail, "the TLS handshake failed; -v says why");
+        snprintf(source->detail, sizeof source->detail, "the TLS handshake failed; -D http says why");
     } else {
         log_escape(source->detail, sizeof source->detail, reason ? reason : "", len);
     }
@@ -258,23 +271,24 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *ses
     return counts ? on_event_of_request(source, wsi, reason, in, len) : 0;
 }
 
-static void emit(enum log_level level, const char *line)
+static const char *escape_line(char text[LOG_TEXT], const char *line)
 {
-    char text[LOG_TEXT];
-    size_t len = strcspn(line, "\n");
-    log_write(level, "libwebsockets: %s", log_escape(text, sizeof text, line, len));
+    return log_escape(text, LOG_TEXT, line, strcspn(line, "\n"));
 }
 
 static void emit_at_start(int level, const char *line)
 {
-    emit(level & LLL_ERR ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING, line);
+    char text[LOG_TEXT];
+    log_write(level & LLL_ERR ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING, "libwebsockets: %s",
+              escape_line(text, line));
 }
 
 /* A peer can cause these with each request; what it means for the source is logged once, by the owner. */
 static void emit_later(int level, const char *line)
 {
+    char text[LOG_TEXT];
     (void)level;
-    emit(LOG_LEVEL_DEBUG, line);
+    log_debug(LOG_HTTP, "libwebsockets: %s", escape_line(text, line));
 }
 
 /* --- the request --- */

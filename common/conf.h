@@ -61,13 +61,37 @@ const char *conf_list_key(const struct conf *conf, const char *key, size_t i);
 /* Effective values with origin, one "key = value  # origin" a line, for `--check`; passwords as "(set)". */
 void conf_print(const struct conf *conf, struct buf *out);
 
+/* ---- the command line ---- */
+
+/* An option without argument that only one of the programs has. */
+struct conf_flag {
+    const char *name; /* "once" for --once */
+    bool *given;      /* set to true */
+};
+
+struct conf_program {
+    const char *name, *help;
+    unsigned topics;                  /* debug topics (log.h) that it knows */
+    void (*check)(struct conf *conf); /* adds its own problems by conf_report; may be NULL */
+    const struct conf_flag *flags;    /* up to one without a name; NULL = none */
+};
+#define CONF_FLAGS_MAX 4
+
 /*
- * Common command line of both programs: -c FILE, --check, -v/--verbose, --version, --help.
- * Returns -1 to go on (with *ret_conf loaded, problems logged), or the exit status (0, 64 usage, 78 config).
- * `check` (may be NULL) adds the program's own checks by conf_report before anything is printed.
+ * Common command line of both programs: -c FILE, --check, -D TOPICS, -v, --log-format F, --help-config,
+ * --version,
+ * --help. Returns -1 to go on (with *ret_conf loaded and checked, the log set up by it, problems logged), or
+ * the exit status (0, 64 usage, 78 config).
  */
-int conf_main(int argc, char **argv, const char *program, const char *help, void (*check)(struct conf *conf),
-              struct conf **ret_conf);
+int conf_main(int argc, char **argv, const struct conf_program *program, struct conf **ret_conf);
+/* Reads the file of `running` again, by the same command line: its options still overrule the file. Not
+ * checked yet. NULL with errno when memory ran out. */
+struct conf *conf_reload(const struct conf *running);
+/* Level, form and debug topics of the log, from the file and what the command line said. */
+void conf_apply_log(const struct conf *conf);
+/* The keys as a table in Markdown, for docs/configuration.md. */
+void conf_print_reference(struct buf *out);
+
 /* A secret's file: first line without its end. NULL with errno; malloc'ed. */
 char *conf_read_secret(const char *path);
 

@@ -1,5 +1,6 @@
 #include "conf_check.h"
 
+#include "log.h"
 #include "topic.h"
 #include "utf8.h"
 
@@ -230,6 +231,13 @@ const char *conf_check_label(const char *value)
 {
     size_t len = strlen(value);
     return len == 0 || len > LABEL_MAX ? "must have 1 to 64 bytes" : conf_check_text(value);
+}
+
+const char *conf_check_log_topic(const char *value)
+{
+    return log_topic_find(value, strlen(value), LOG_TOPICS_ALL)
+               ? NULL
+               : "is no debug topic; there are mqtt, http, live, poll, mdns, broker and all";
 }
 
 /* Digits with at most one point between them; the number of characters, 0 if there is none. */

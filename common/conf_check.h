@@ -21,6 +21,7 @@ const char *conf_check_announce_url(const char *value); /* auto, none or a URL *
 const char *conf_check_network(const char *value);      /* 192.168.0.0/16, fc00::/7, or one address */
 const char *conf_check_service_type(const char *value); /* _smollama._tcp */
 const char *conf_check_label(const char *value);        /* 1–64 bytes of text */
+const char *conf_check_log_topic(const char *value);    /* a debug topic of log.h, or all */
 
 /* "90", "90s", "1.5h", "7d" → seconds. False if it is none of these, or negative. */
 bool conf_parse_duration(const char *text, double *ret_seconds);

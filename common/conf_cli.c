@@ -1,9 +1,10 @@
-/* What people see of the configuration: the command line of both programs, and `--check`. */
+/* The command line of both programs, `--check`, and what it says of the log. */
 #include "conf.h"
 
 #include "conf_internal.h"
 #include "log.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -16,124 +17,140 @@ enum { EXIT_USAGE = 64, EXIT_CONFIG = 78 };
 
 #define SECRET_MAX 4096
 
-static void print_list(const struct conf_key *key, const struct conf_value *value, struct buf *out)
-{
-    buf_char(out, key->type == CONF_MAP ? '{' : '[');
-    for (size_t i = 0; i < value->count; i++) {
-        buf_str(out, i ? ", " : "");
-        if (key->type == CONF_LIST) {
-            buf_json_cstr(out, value->items[i]);
-        } else if (key->type == CONF_MAP) {
-            buf_json_cstr(out, value->items[2 * i]);
-            buf_str(out, ": ");
-            buf_json_cstr(out, value->items[2 * i + 1]);
-        } else {
-            for (size_t f = 0; f < CONF_FIELDS_MAX; f++) {
-                buf_printf(out, "%s%s: ", f ? ", " : "{", key->fields[f].name);
-                buf_json_cstr(out, value->items[2 * i + f]);
-            }
-            buf_char(out, '}');
-        }
-    }
-    buf_char(out, key->type == CONF_MAP ? '}' : ']');
-}
-
-static void print_value(const struct conf_key *key, const struct conf_value *value, struct buf *out)
-{
-    switch (key->type) {
-    case CONF_STRING:
-        if (!value->text) {
-            buf_str(out, "(not set)");
-        } else if (key->secret) {
-            buf_str(out, "(set)");
-        } else {
-            buf_json_cstr(out, value->text);
-        }
-        break;
-    case CONF_BOOL:
-        buf_str(out, value->number > 0 ? "true" : "false");
-        break;
-    case CONF_INT:
-        buf_printf(out, "%.15g", value->number);
-        break;
-    case CONF_DURATION:
-    case CONF_SECONDS:
-        buf_printf(out, "%.15gs", value->number);
-        break;
-    default:
-        print_list(key, value, out);
-    }
-}
-
-void conf_print(const struct conf *conf, struct buf *out)
-{
-    for (size_t i = 0; i < conf_key_count; i++) {
-        const struct conf_key *key = &conf_keys[i];
-        const struct conf_value *value = &conf->values[i];
-        if (key->type == CONF_IGNORED) {
-            continue;
-        }
-        buf_printf(out, "%s = ", key->name);
-        print_value(key, value, out);
-        buf_printf(out, "  # %s\n", value->origin ? value->origin : "default");
-    }
-}
-
 /* --- the command line --- */
+
+/* Ends the buffer. The exit status. */
+static int write_out(const struct conf_program *program, struct buf *out)
+{
+    bool written = !out->failed && fwrite(out->data, 1, out->len, stdout) == out->len && fflush(stdout) == 0;
+    buf_finish(out);
+    if (!written) {
+        fprintf(stderr, "%s: cannot write to standard output\n", program->name);
+        return EXIT_FAILURE;
+    }
+    return EXIT_SUCCESS;
+}
 
 struct arguments {
     const char *file;
-    bool check, verbose;
+    bool check;
+    struct conf_log_options log;
 };
 
-static int usage_error(const char *program, const char *what, const char *which)
+static int usage_error(const struct conf_program *program, const char *what, const char *which)
 {
-    fprintf(stderr, "%s: %s %s; try '%s --help'\n", program, what, which, program);
+    fprintf(stderr, "%s: %s %s; try '%s --help'\n", program->name, what, which, program->name);
     return EXIT_USAGE;
 }
 
-/* -1 to go on, else the exit status. */
-static int parse_arguments(int argc, char **argv, const char *program, const char *help,
-                           struct arguments *ret)
+/* -D mqtt,http: -1 to go on, else the exit status. */
+static int parse_topics(const struct conf_program *program, const char *list, unsigned *topics)
 {
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'}, {"check", no_argument, NULL, 'k'},
-        {"verbose", no_argument, NULL, 'v'},      {"version", no_argument, NULL, 'V'},
-        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
-    };
-    int option;
-    opterr = 0; /* our own messages */
-    optind = 0; /* glibc: start anew, so that tests can call this twice */
-    while ((option = getopt_long(argc, argv, ":c:vh", options, NULL)) != -1) {
-        switch (option) {
-        case 'c':
-            ret->file = optarg;
-            break;
-        case 'k':
-            ret->check = true;
-            break;
-        case 'v':
-            ret->verbose = true;
-            break;
-        case 'V':
-            printf("%s %s\n", program, PROJECT_VERSION);
-            return 0;
-        case 'h':
-            fputs(help, stdout);
-            return 0;
-        case ':':
-            return usage_error(program, "a file name is missing behind", argv[optind - 1]);
-        default:
-            return usage_error(program, "unknown option", argv[optind - 1]);
+    for (const char *name = list;; name++) {
+        size_t len = strcspn(name, ",");
+        unsigned found = log_topic_find(name, len, program->topics);
+        if (!found) {
+            char known[LOG_TOPICS_TEXT], shown[LOG_TEXT];
+            fprintf(stderr, "%s: no debug topic \"%s\"; there are %s, and all\n", program->name,
+                    log_escape(shown, sizeof shown, name, len),
+                    log_topics_list(program->topics, known, sizeof known));
+            return EXIT_USAGE;
+        }
+        *topics |= found;
+        name += len;
+        if (*name == '\0') {
+            return -1;
         }
     }
-    if (optind < argc) {
-        return usage_error(program, "unexpected argument", argv[optind]);
-    }
-    return -1;
 }
 
-static int print_check(const struct conf *conf, const char *program)
+static int parse_format(const struct conf_program *program, const char *name, const char **ret_format)
+{
+    static const char *const formats[] = {"text", "json"};
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
+        if (strcmp(name, formats[i]) == 0) {
+            *ret_format = formats[i];
+            return -1;
+        }
+    }
+    return usage_error(program, "the log's format is text or json, not", name);
+}
+
+static int print_reference(const struct conf_program *program)
+{
+    struct buf out = BUF_INIT;
+    conf_print_reference(&out);
+    return write_out(program, &out);
+}
+
+enum { OPTION_CHECK = 256, OPTION_FORMAT, OPTION_REFERENCE, OPTION_VERSION, OPTION_FLAG };
+
+/* -1 to go on, else the exit status. */
+static int take_option(int option, char **argv, const struct conf_program *program, struct arguments *ret)
+{
+    switch (option) {
+    case 'c':
+        ret->file = optarg;
+        return -1;
+    case 'D':
+        return parse_topics(program, optarg, &ret->log.topics);
+    case 'v':
+        ret->log.topics = LOG_TOPICS_ALL;
+        return -1;
+    case OPTION_CHECK:
+        ret->check = true;
+        return -1;
+    case OPTION_FORMAT:
+        return parse_format(program, optarg, &ret->log.format);
+    case OPTION_REFERENCE:
+        return print_reference(program);
+    case OPTION_VERSION:
+        printf("%s %s\n", program->name, PROJECT_VERSION);
+        return 0;
+    case 'h':
+        fputs(program->help, stdout);
+        return 0;
+    case ':':
+        return usage_error(program, "an argument is missing behind", argv[optind - 1]);
+    default:
+        return usage_error(program, "unknown option", argv[optind - 1]);
+    }
+}
+
+static int parse_arguments(int argc, char **argv, const struct conf_program *program, struct arguments *ret)
+{
+    struct option options[8 + CONF_FLAGS_MAX + 1] = {
+        {"config", required_argument, NULL, 'c'},
+        {"check", no_argument, NULL, OPTION_CHECK},
+        {"debug", required_argument, NULL, 'D'},
+        {"verbose", no_argument, NULL, 'v'},
+        {"log-format", required_argument, NULL, OPTION_FORMAT},
+        {"help-config", no_argument, NULL, OPTION_REFERENCE},
+        {"version", no_argument, NULL, OPTION_VERSION},
+        {"help", no_argument, NULL, 'h'},
+    };
+    size_t known = 8;
+    for (size_t i = 0; program->flags && program->flags[i].name; i++) {
+        assert(i < CONF_FLAGS_MAX);
+        options[known++] = (struct option){program->flags[i].name, no_argument, NULL, OPTION_FLAG + (int)i};
+    }
+    int option, status = -1;
+    opterr = 0; /* our own messages */
+    optind = 0; /* glibc: start anew, so that tests can call this twice */
+    while (status < 0 && (option = getopt_long(argc, argv, ":c:D:vh", options, NULL)) != -1) {
+        if (program->flags && option >= OPTION_FLAG) {
+            *program->flags[option - OPTION_FLAG].given = true;
+        } else {
+            status = take_option(option, argv, program, ret);
+        }
+    }
+    if (status < 0 && optind < argc) {
+        return usage_error(program, "unexpected argument", argv[optind]);
+    }
+    return status;
+}
+
+static int print_check(const struct conf *conf, const struct conf_program *program)
 {
     for (size_t i = 0; i < conf_problem_count(conf); i++) {
         const struct conf_problem *problem = conf_problem(conf, i);
@@ -141,13 +158,8 @@ static int print_check(const struct conf *conf, const char *program)
     }
     struct buf out = BUF_INIT;
     conf_print(conf, &out);
-    bool written = !out.failed && fwrite(out.data, 1, out.len, stdout) == out.len && fflush(stdout) == 0;
-    buf_finish(&out);
-    if (!written) {
-        fprintf(stderr, "%s: cannot write to standard output\n", program);
-        return EXIT_FAILURE;
-    }
-    return conf_has_errors(conf) ? EXIT_CONFIG : EXIT_SUCCESS;
+    int status = write_out(program, &out);
+    return status == EXIT_SUCCESS && conf_has_errors(conf) ? EXIT_CONFIG : status;
 }
 
 void conf_log_problems(const struct conf *conf)
@@ -159,28 +171,55 @@ void conf_log_problems(const struct conf *conf)
     }
 }
 
-int conf_main(int argc, char **argv, const char *program, const char *help, void (*check)(struct conf *conf),
-              struct conf **ret_conf)
+/* The programs' file names both: unknown ones were reported when it was read. */
+void conf_apply_log(const struct conf *conf)
+{
+    static const char *const levels[] = {"error", "warning", "info"};
+    unsigned topics = conf->log.topics;
+    for (size_t i = 0; i < conf_list_len(conf, "logging.debug"); i++) {
+        const char *name = conf_list_get(conf, "logging.debug", i, NULL);
+        topics |= log_topic_find(name, strlen(name), LOG_TOPICS_ALL);
+    }
+    for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
+        if (strcmp(conf_string(conf, "logging.level"), levels[i]) == 0) {
+            log_set_level((enum log_level)i);
+        }
+    }
+    const char *format = conf->log.format ? conf->log.format : conf_string(conf, "logging.format");
+    log_set_format(strcmp(format, "json") == 0 ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT);
+    log_set_topics(topics);
+}
+
+struct conf *conf_reload(const struct conf *running)
+{
+    struct conf *conf = conf_load(running->path, getenv);
+    if (conf) {
+        conf->log = running->log;
+    }
+    return conf;
+}
+
+int conf_main(int argc, char **argv, const struct conf_program *program, struct conf **ret_conf)
 {
     struct arguments arguments = {0};
-    int status = parse_arguments(argc, argv, program, help, &arguments);
+    int status = parse_arguments(argc, argv, program, &arguments);
     if (status >= 0) {
         return status;
     }
-    if (arguments.verbose) {
-        log_set_level(LOG_LEVEL_DEBUG);
-    }
+    log_set_journal(log_stderr_is_journal());
     struct conf *conf = conf_load(arguments.file, getenv);
     if (!conf) {
         log_error("config: %s", strerror(errno));
         return EXIT_FAILURE;
     }
-    if (check) {
-        check(conf);
+    conf->log = arguments.log;
+    if (program->check) {
+        program->check(conf);
     }
     if (arguments.check) {
         status = print_check(conf, program);
     } else {
+        conf_apply_log(conf);
         conf_log_problems(conf);
         status = conf_has_errors(conf) ? EXIT_CONFIG : -1;
     }

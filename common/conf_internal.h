@@ -38,7 +38,7 @@ int yaml_parse(const char *text, size_t len, struct yaml_node *ret_root, char **
 void yaml_node_finish(struct yaml_node *node);
 bool yaml_is_null(const struct yaml_node *node); /* empty, ~ or null, not quoted */
 
-/* --- the table (conf_table.c) --- */
+/* --- the table (conf_table.c), its sections and names (conf_section.c) --- */
 
 enum conf_type {
     CONF_STRING,
@@ -61,8 +61,12 @@ struct conf_field {
 };
 #define CONF_FIELDS_MAX 2
 
+/* What a reload (SIGHUP) does with a key; CONF_UNUSED: the program does not look at it. */
+enum conf_use { CONF_UNUSED, CONF_LIVE, CONF_RECONNECT, CONF_RESTART };
+
 struct conf_key {
     const char *name; /* dotted */
+    enum conf_use agent, llamad;
     enum conf_type type;
     bool secret;
     const char *fallback;            /* as in a file; of a list: with commas; NULL = none */
@@ -84,6 +88,9 @@ const char *conf_section_nearest(const char *name, unsigned *ret_distance);
 /* The same among ours only. */
 unsigned conf_section_distance_to_ours(const char *name);
 
+/* What docs/ say of a section or group of ours or shared in front of its keys; NULL = nothing. */
+const char *conf_section_text(const char *name);
+
 /* The key of that full name; its index, or -1. */
 int conf_key_find(const char *name);
 /* True if keys with the prefix "name." exist. */
@@ -104,8 +111,15 @@ struct conf_value {
     char *origin; /* "config.yaml:12", "SMOLLAMA_MQTT_PORT"; NULL = default */
 };
 
+/* What the command line says of the log, which overrules the file. */
+struct conf_log_options {
+    unsigned topics;    /* debug topics to be added to those of the file */
+    const char *format; /* static; NULL = as the file says */
+};
+
 struct conf {
     char *path;
+    struct conf_log_options log;
     struct conf_value *values; /* one for each row of the table */
     struct conf_problem *problems;
     size_t problem_count, problem_capacity;
@@ -121,6 +135,11 @@ bool conf_set_text(struct conf *conf, size_t key, const char *origin, const char
 bool conf_set_default(struct conf *conf, size_t key);
 void conf_value_finish(struct conf_value *value, const struct conf_key *key);
 char *conf_copy(struct conf *conf, const char *text); /* NULL sets no_memory */
+
+/* --- texts (conf_print.c) --- */
+
+/* The effective value, as in a file; a secret as "(set)". */
+void conf_print_value(const struct conf_key *key, const struct conf_value *value, struct buf *out);
 
 /* --- problems (conf_problem.c) --- */
 

@@ -222,6 +222,8 @@ static void try_next(struct mqtt *mqtt)
         mqtt_connect_failed(mqtt, e ? mqtt_errno_text(-e) : error, false);
         return;
     }
+    log_debug(LOG_MQTT, "connecting to %s:%u as %s (MQTT %s%s)", mqtt->host, (unsigned)mqtt->port,
+              mqtt->client_id, mqtt->v5 ? "5" : "3.1.1", mqtt->tls_ca ? ", TLS" : "");
     mqtt->working = true;
     mqtt->state = MQTT_WORKING;
 }
@@ -388,6 +390,8 @@ void mqtt_connect_answered(struct mqtt *mqtt)
         refused_by_broker(mqtt, mqtt->seen.connack_code);
         return;
     }
+    log_debug(LOG_MQTT, "CONNACK: packets of up to %u bytes%s", (unsigned)mqtt->max_packet,
+              mqtt->no_retain ? ", no retained messages" : "");
     loop_timer_stop(mqtt->wait);
     loop_timer_start(mqtt->tick, 1000, 1000);
     mqtt->state = MQTT_UP;

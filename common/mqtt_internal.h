@@ -134,6 +134,8 @@ void mqtt_on_tick(void *user);
 /* Every call into libmosquitto on a socket is followed by this: did it end the connection? */
 void mqtt_note_result(struct mqtt *mqtt, int rc, int error);
 void mqtt_set_callbacks(struct mosquitto *handle);
+/* For the debug topic mqtt: "out", "in", "subscribe", and what. Only to be called if log_debugs(LOG_MQTT). */
+void mqtt_debug(const char *what, const char *topic, size_t len, int qos, bool retain);
 /* Re-checks the socket's events. */
 void mqtt_watch(struct mqtt *mqtt);
 

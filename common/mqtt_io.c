@@ -124,6 +124,13 @@ static uint32_t original_expiry(const mosquitto_property *properties)
     return expiry;
 }
 
+void mqtt_debug(const char *what, const char *topic, size_t len, int qos, bool retain)
+{
+    char shown[LOG_TEXT];
+    log_debug(LOG_MQTT, "%s %s: %zu bytes, QoS %d%s", what,
+              log_escape(shown, sizeof shown, topic, strlen(topic)), len, qos, retain ? ", retained" : "");
+}
+
 static void on_message(struct mosquitto *handle, void *user, const struct mosquitto_message *m,
                        const mosquitto_property *properties)
 {
@@ -144,6 +151,9 @@ static void on_message(struct mosquitto *handle, void *user, const struct mosqui
         message.has_expiry = mosquitto_property_read_int32(properties, MQTT_PROP_MESSAGE_EXPIRY_INTERVAL,
                                                            &message.expiry_left_s, false) != NULL;
         message.expiry_s = original_expiry(properties);
+    }
+    if (log_debugs(LOG_MQTT)) {
+        mqtt_debug("in", m->topic, message.len, m->qos, m->retain);
     }
     mqtt->stats.messages_in++;
     mqtt->stats.bytes_in += message.len;

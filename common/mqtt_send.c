@@ -112,6 +112,9 @@ int mqtt_publish(struct mqtt *mqtt, const char *topic, const void *payload, size
     int error = errno;
     mosquitto_property_free_all(&properties);
     if (rc == MOSQ_ERR_SUCCESS) {
+        if (log_debugs(LOG_MQTT)) {
+            mqtt_debug("out", topic, len, qos, retain);
+        }
         mqtt->stats.messages_out++;
         mqtt->stats.bytes_out += len;
         if (qos > 0) {
@@ -164,6 +167,9 @@ int mqtt_subscribe(struct mqtt *mqtt, const char *filter, int qos)
     errno = 0;
     int rc = mosquitto_subscribe(mqtt->handle, &mid, filter, qos);
     int error = errno;
+    if (log_debugs(LOG_MQTT)) {
+        mqtt_debug("subscribe", filter, 0, qos, false);
+    }
     if (rc == MOSQ_ERR_SUCCESS) {
         (void)mqtt_inflight_add(&mqtt->inflight, (uint16_t)mid, filter, 0);
     }

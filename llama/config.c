@@ -214,8 +214,8 @@ void config_finish(struct app_config *config)
 /* Of a line of conf_print: is it a key that a reload takes over at once, or one of the agent's? */
 static bool is_taken_over(const char *line)
 {
-    static const char *const keys[] = {"cluster.aggregation_interval ", "cluster.manual_nodes ", "alpaca.",
-                                       "node.", "mem0."};
+    static const char *const keys[] = {
+        "cluster.aggregation_interval ", "cluster.manual_nodes ", "logging.", "alpaca.", "node.", "mem0."};
     if (strncmp(line, "alpaca.limit ", strlen("alpaca.limit ")) == 0) {
         return false; /* polls ask for as many items as agents do */
     }

@@ -28,14 +28,17 @@
 #include <unistd.h>
 
 static const char help[] =
-    "Usage: llamad [-c FILE] [--check] [-v]\n"
+    "Usage: llamad [-c FILE] [--check] [-D TOPICS] [-v] [--log-format FORMAT]\n"
     "       llamad certs|ha-lint ...\n"
     "Gathers what the Smollama nodes of a cluster say and serves it: dashboard, API and live push.\n"
     "\n"
     "  -c, --config FILE  configuration; Smollama's own config.yaml will do. Without it: ./config.yaml,\n"
     "                     ./config.yml, ~/.smollama/config.yaml, ~/.smollama/config.yml\n"
     "      --check        check the configuration, print every effective value and where it comes from\n"
-    "  -v, --verbose      log more\n"
+    "  -D, --debug TOPICS log in detail: mqtt, http, live, poll, mdns, broker; several with commas, or all\n"
+    "  -v, --verbose      the same as -D all\n"
+    "      --log-format F text (default) or json: one object a line\n"
+    "      --help-config  print all keys of the configuration, as a table in Markdown\n"
     "      --version      print the version\n"
     "  -h, --help         print this text\n"
     "      certs          make and renew a private authority and certificates\n"
@@ -45,6 +48,9 @@ static const char help[] =
     "again.\n"
     "Exit status: 0 clean, 1 could not start, 64 wrong usage, 78 wrong configuration.\n"
     "States, causes and troubleshooting are described in docs/operations.md.\n";
+
+static const struct conf_program program = {
+    .name = "llamad", .help = help, .topics = LOG_TOPICS_ALL, .check = config_check};
 
 static const struct command {
     const char *name;
@@ -62,7 +68,7 @@ int main(int argc, char **argv)
         }
     }
     struct conf *conf = NULL;
-    int status = conf_main(argc, argv, "llamad", help, config_check, &conf);
+    int status = conf_main(argc, argv, &program, &conf);
     if (status >= 0) {
         return status;
     }

@@ -65,25 +65,16 @@ void reload_apply(struct cache *cache, struct poller *poller, const struct conf 
     add_nodes(cache, conf);
 }
 
-static void log_problems(const struct conf *conf)
-{
-    for (size_t i = 0; i < conf_problem_count(conf); i++) {
-        const struct conf_problem *problem = conf_problem(conf, i);
-        log_write(problem->severity == CONF_ERROR ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING, "config: %s",
-                  problem->text);
-    }
-}
-
 struct conf *reload_read(struct cache *cache, struct poller *poller, const struct conf *started,
                          const struct conf *before)
 {
-    struct conf *fresh = conf_load(conf_path(started), getenv);
+    struct conf *fresh = conf_reload(started);
     if (!fresh) {
         log_error("config: %s", strerror(errno));
         return NULL;
     }
     config_check(fresh);
-    log_problems(fresh);
+    conf_log_problems(fresh);
     if (conf_has_errors(fresh)) {
         log_error("config: not taken over: what was read before stays in force");
         conf_destroy(fresh);
@@ -91,6 +82,7 @@ struct conf *reload_read(struct cache *cache, struct poller *poller, const struc
     }
     config_log_restart_needed(started, fresh);
     reload_apply(cache, poller, before, fresh);
+    conf_apply_log(fresh);
     log_info("config: read again");
     return fresh;
 }

@@ -1,6 +1,7 @@
 #include "live.h"
 
 #include "live_frames.h"
+#include "log.h"
 #include "server_limits.h"
 
 #include <libwebsockets.h>
@@ -58,6 +59,8 @@ void live_close(struct live *live, struct live_session *session, bool gone)
     unlink_session(live, session);
     if (gone && session->open) {
         session->open = false;
+        log_debug(LOG_LIVE, "closed, at revision %llu; %u open", (unsigned long long)session->seen,
+                  live->open - 1);
         live->open--;
         live->stats->live_clients = live->open;
     }
@@ -67,6 +70,7 @@ void live_close(struct live *live, struct live_session *session, bool gone)
 static void drop(struct live *live, struct live_session *session)
 {
     live->stats->live_dropped++;
+    log_debug(LOG_LIVE, "dropped: it does not read");
     unlink_session(live, session);
     shutdown(lws_get_socket_fd(session->wsi), SHUT_RDWR);
 }
@@ -286,6 +290,12 @@ void live_open(struct live *live, struct live_session *session, struct lws *wsi,
     live->sessions = session;
     live->open++;
     live->stats->live_opened++;
+    if (log_debugs(LOG_LIVE)) {
+        char node[LOG_TEXT];
+        log_debug(LOG_LIVE, "opened%s%s, %s; %u open", request->node[0] ? " for " : "",
+                  log_escape(node, sizeof node, request->node, strlen(request->node)),
+                  request->resumes ? "goes on where it was" : "from the beginning", live->open);
+    }
     live->stats->live_clients = live->open;
     lws_callback_on_writable(wsi);
 }

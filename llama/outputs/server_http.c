@@ -5,6 +5,8 @@
  */
 #include "server_internal.h"
 
+#include "log.h"
+
 #include <string.h>
 #include <strings.h>
 
@@ -76,6 +78,26 @@ static void judge_connection(const struct request *request, struct exchange *exc
     exchange->keep_alive_1_0 = request->http_1_0 && keep_alive;
 }
 
+/* Without the query, in which secrets may stand. */
+static void debug_request(struct lws *wsi, const struct request *request, const struct api_response *response)
+{
+    static const char *const methods[] = {[API_GET] = "GET",
+                                          [API_HEAD] = "HEAD",
+                                          [API_POST] = "POST",
+                                          [API_DELETE] = "DELETE",
+                                          [API_OTHER] = "?"};
+    char peer[64] = "?", path[LOG_TEXT];
+    lws_get_peer_simple(wsi, peer, sizeof peer);
+    log_escape(path, sizeof path, request->encoded_path.len ? request->encoded_path.data : "",
+               request->encoded_path.len);
+    if (response->wait) {
+        log_debug(LOG_HTTP, "%s %s %s: is being worked out", peer, methods[request->rules.method], path);
+    } else {
+        log_debug(LOG_HTTP, "%s %s %s: %d, %zu bytes", peer, methods[request->rules.method], path,
+                  response->status, response->body ? response->body->len : 0);
+    }
+}
+
 static int on_request(struct server *server, struct lws *wsi, struct exchange *exchange)
 {
     struct request request = {0};
@@ -85,6 +107,9 @@ static int on_request(struct server *server, struct lws *wsi, struct exchange *e
     bool admitted = admit(server, wsi, &request, response);
     if (admitted) {
         serve(server, &request, true, response);
+    }
+    if (log_debugs(LOG_HTTP)) {
+        debug_request(wsi, &request, response);
     }
     judge_connection(&request, exchange);
     exchange->head = request.rules.method == API_HEAD;

@@ -59,10 +59,14 @@ static bool starts_with(const char *line, size_t len, const char *word)
 static void log_line(const char *line, size_t len)
 {
     char text[LINE_MAX_LEN];
-    enum log_level level = starts_with(line, len, "Error")     ? LOG_LEVEL_ERROR
-                           : starts_with(line, len, "Warning") ? LOG_LEVEL_WARNING
-                                                               : LOG_LEVEL_DEBUG;
-    log_write(level, "broker: mosquitto: %s", log_escape(text, sizeof text, line, len));
+    log_escape(text, sizeof text, line, len);
+    if (starts_with(line, len, "Error")) {
+        log_error("broker: mosquitto: %s", text);
+    } else if (starts_with(line, len, "Warning")) {
+        log_warning("broker: mosquitto: %s", text);
+    } else {
+        log_debug(LOG_BROKER, "mosquitto: %s", text);
+    }
 }
 
 static void take_output(struct broker *broker, const char *data, size_t len)

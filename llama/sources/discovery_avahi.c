@@ -114,6 +114,15 @@ static enum node_type read_type(AvahiStringList *txt)
                : NODE_UNKNOWN;
 }
 
+static void debug_service(const char *what, const char *instance, int interface)
+{
+    char shown[LOG_TEXT];
+    if (log_debugs(LOG_MDNS)) {
+        log_debug(LOG_MDNS, "%s: %s, interface %d", what,
+                  log_escape(shown, sizeof shown, instance, strlen(instance)), interface);
+    }
+}
+
 static void on_resolved(AvahiSServiceResolver *resolver, AvahiIfIndex interface, AvahiProtocol protocol,
                         AvahiResolverEvent event, const char *name, const char *type, const char *domain,
                         const char *host, const AvahiAddress *address, uint16_t port, AvahiStringList *txt,
@@ -136,6 +145,7 @@ static void on_resolved(AvahiSServiceResolver *resolver, AvahiIfIndex interface,
     avahi->pending -= seen->pending;
     seen->pending = false;
     seen->retry_ms = 0;
+    debug_service("resolved", seen->who.instance, seen->who.interface);
     seen->answer = (struct mdns_answer){.interface = seen->who.interface,
                                         .address = {.s_addr = address->data.ipv4.address},
                                         .port = port,
@@ -169,6 +179,7 @@ static void resolve_next(struct discovery_avahi *avahi)
 static void remove_seen(struct discovery_avahi *avahi, struct seen **link)
 {
     struct seen *seen = *link;
+    debug_service("lost", seen->who.instance, seen->who.interface);
     stop_resolving(seen);
     *link = seen->next;
     avahi->count--;
@@ -194,6 +205,7 @@ static void add_seen(struct discovery_avahi *avahi, const char *name, int interf
     seen->next = avahi->first;
     avahi->first = seen;
     avahi->count++;
+    debug_service("found", name, interface);
 }
 
 static void on_browsed(AvahiSServiceBrowser *browser, AvahiIfIndex interface, AvahiProtocol protocol,
@@ -233,7 +245,7 @@ static void on_avahi_log(AvahiLogLevel level, const char *text)
 {
     (void)level; /* what it warns of (another stack here, a strange packet) is no trouble of ours */
     char escaped[LOG_TEXT];
-    log_debug("mdns: %s", log_escape(escaped, sizeof escaped, text, strlen(text)));
+    log_debug(LOG_MDNS, "%s", log_escape(escaped, sizeof escaped, text, strlen(text)));
 }
 
 static void on_server(AvahiServer *server, AvahiServerState state, void *userdata)

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <strings.h>
 
 #define CONNECTIONS_MAX 128L /* kept open, idle ones included */
@@ -36,12 +37,28 @@ static void get_free(struct fetch_get *get)
     free(get);
 }
 
+static void debug_answer(struct fetch_get *get, const struct fetch_answer *answer, CURLcode result)
+{
+    char shown[LOG_TEXT];
+    const char *url = NULL;
+    curl_easy_getinfo(get->easy, CURLINFO_EFFECTIVE_URL, &url);
+    log_escape(shown, sizeof shown, url ? url : "", url ? strlen(url) : 0);
+    if (answer->error) {
+        log_debug(LOG_POLL, "%s: %s (%s), at %s", shown, answer->error, curl_easy_strerror(result),
+                  answer->peer[0] ? answer->peer : "no address");
+    } else {
+        log_debug(LOG_POLL, "%s: %d, %zu bytes, %u ms, at %s", shown, answer->status, answer->body.len,
+                  (unsigned)answer->latency_ms, answer->peer);
+    }
+}
+
 static void get_finish(struct fetch_get *get, CURLcode result)
 {
     struct fetch_answer answer;
     fetch_read_answer(get, result, &answer);
-    log_debug("fetch: %s: %s (%s)", answer.peer, answer.error ? answer.error : "answered",
-              curl_easy_strerror(result));
+    if (log_debugs(LOG_POLL)) {
+        debug_answer(get, &answer, result);
+    }
     /* Taken out first: its connection is then free for the request that `done` may start. */
     LIST_REMOVE(get, link);
     curl_multi_remove_handle(get->fetch->multi, get->easy);

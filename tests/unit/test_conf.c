@@ -2,6 +2,7 @@
 #include "conf_check.h"
 #include "conf_internal.h"
 #include "fixtures.h"
+#include "log.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -529,6 +530,10 @@ static void refuse_port_one(struct conf *conf)
  */
 static int run(char **argv)
 {
+    static const struct conf_program program = {.name = "prog",
+                                                .help = "the help\n",
+                                                .topics = LOG_TOPIC_BIT(LOG_MQTT) | LOG_TOPIC_BIT(LOG_HTTP),
+                                                .check = refuse_port_one};
     int argc = 0;
     while (argv[argc]) {
         argc++;
@@ -540,7 +545,7 @@ static int run(char **argv)
     dup2(err, STDERR_FILENO);
     close(err);
     struct conf *conf = NULL;
-    int status = conf_main(argc, argv, "prog", "the help\n", refuse_port_one, &conf);
+    int status = conf_main(argc, argv, &program, &conf);
     fflush(stdout);
     dup2(saved[0], STDOUT_FILENO);
     dup2(saved[1], STDERR_FILENO);
@@ -597,36 +602,82 @@ static void exit_statuses_are_those_of_the_contract(void **state)
     assert_true(file_has("out", ""));
 }
 
-/* --- the table --- */
+static unsigned topics_on(void)
+{
+    unsigned topics = 0;
+    for (unsigned i = 0; i < LOG_TOPIC_COUNT; i++) {
+        topics |= log_debugs(i) ? LOG_TOPIC_BIT(i) : 0;
+    }
+    return topics;
+}
 
-static void reference_names_every_key_with_its_default(void **state)
+static void command_line_and_file_set_up_the_log(void **state)
 {
     (void)state;
-    char path[] = FIXTURES "/../../docs/configuration.md";
-    FILE *file = fopen(path, "r");
-    assert_non_null(file);
-    static char text[65536];
-    size_t n = fread(text, 1, sizeof text - 1, file);
-    text[n] = '\0';
-    fclose(file);
+    char c[] = "-c", file[] = "log.yaml", d[] = "-D", mqtt[] = "mqtt", both[] = "http,mqtt", all[] = "all",
+         mdns[] = "mqtt,mdns", json[] = "--log-format=json", xml[] = "--log-format=xml";
+    put(file, "logging: {debug: [live], format: text}\nnodes: {}\n");
+    assert_int_equal(RUN(c, file, d, mqtt), -1);
+    assert_int_equal(topics_on(), LOG_TOPIC_BIT(LOG_LIVE) | LOG_TOPIC_BIT(LOG_MQTT));
+    put(file, "nodes: {}\n");
+    assert_int_equal(RUN(c, file, d, both), -1);
+    assert_int_equal(topics_on(), LOG_TOPIC_BIT(LOG_HTTP) | LOG_TOPIC_BIT(LOG_MQTT));
+    assert_int_equal(RUN(c, file, d, all), -1); /* of this program */
+    assert_int_equal(topics_on(), LOG_TOPIC_BIT(LOG_HTTP) | LOG_TOPIC_BIT(LOG_MQTT));
+    assert_int_equal(RUN(c, file), -1);
+    assert_int_equal(topics_on(), 0);
+    assert_int_equal(RUN(c, file, json), -1);
+    assert_true(file_has("err", "\"level\":\"warning\",\"message\":\"config: log.yaml:1: nodes: "));
+    put(file, "logging: {format: json, level: error}\nnodes: {}\n");
+    assert_int_equal(RUN(c, file), -1);
+    assert_true(file_has("err", "")); /* it was a warning */
+    put(file, "logging: {debug: [mtqq]}\n");
+    assert_int_equal(RUN(c, file), 78);
+    assert_true(file_has("err", "logging.debug: \"mtqq\" is no debug topic; there are mqtt, "));
+    assert_int_equal(RUN(d, mdns), 64);
+    assert_true(file_has("err", "prog: no debug topic \"mdns\"; there are mqtt, http, and all\n"));
+    assert_int_equal(RUN(xml), 64);
+    put(file, "");
+    assert_int_equal(RUN(c, file), -1);
+}
+
+static void reload_keeps_what_the_command_line_said(void **state)
+{
+    (void)state;
+    put("again.yaml", "logging: {level: error}\n");
+    struct conf *conf = conf_load("again.yaml", no_environment);
+    conf->log = (struct conf_log_options){.topics = LOG_TOPIC_BIT(LOG_POLL)};
+    put("again.yaml", "logging: {debug: [mdns]}\n");
+    struct conf *again = conf_reload(conf);
+    conf_apply_log(again);
+    assert_int_equal(topics_on(), LOG_TOPIC_BIT(LOG_POLL) | LOG_TOPIC_BIT(LOG_MDNS));
+    conf_destroy(conf);
+    conf_destroy(again);
+    log_set_topics(0);
+}
+
+/* --- the table --- */
+
+static void every_key_is_somebodys_and_has_its_help(void **state)
+{
+    (void)state;
     for (size_t i = 0; i < conf_key_count; i++) {
         const struct conf_key *key = &conf_keys[i];
-        if (key->type == CONF_IGNORED) {
-            continue;
-        }
-        char row[512];
-        snprintf(row, sizeof row, "| `%s` |", key->name);
-        const char *found = strstr(text, row);
-        if (!found || !strstr(found, key->help)) {
-            fail_msg("docs/configuration.md lacks %s with its help", key->name);
-        }
-        const char *end = strchr(found, '\n');
-        const char *fallback = key->fallback ? strstr(found, key->fallback) : found;
-        const char *variable = key->variable ? strstr(found, key->variable) : found;
-        if (!fallback || fallback > end || !variable || variable > end || strstr(found, key->help) > end) {
-            fail_msg("docs/configuration.md says something else of %s", key->name);
+        bool used = key->agent != CONF_UNUSED || key->llamad != CONF_UNUSED;
+        if (used == (key->type == CONF_IGNORED) || used != (key->help != NULL)) {
+            fail_msg("%s: who uses it, and what for?", key->name);
         }
     }
+}
+
+/* Texts that are written out in several places. */
+static void debug_topics_are_named_where_people_look(void **state)
+{
+    (void)state;
+    char names[LOG_TOPICS_TEXT];
+    log_topics_list(LOG_TOPICS_ALL, names, sizeof names);
+    assert_non_null(strstr(conf_keys[conf_key_find("logging.debug")].help, names));
+    assert_non_null(strstr(conf_check_log_topic("x"), names));
 }
 
 static void nearest_is_the_fewest_edits_away(void **state)
@@ -667,7 +718,10 @@ int main(void)
         FOLDER_TEST(what_cannot_be_read_is_an_error),
         FOLDER_TEST(secret_file_gives_its_first_line),
         FOLDER_TEST(exit_statuses_are_those_of_the_contract),
-        cmocka_unit_test(reference_names_every_key_with_its_default),
+        FOLDER_TEST(command_line_and_file_set_up_the_log),
+        FOLDER_TEST(reload_keeps_what_the_command_line_said),
+        cmocka_unit_test(every_key_is_somebodys_and_has_its_help),
+        cmocka_unit_test(debug_topics_are_named_where_people_look),
         cmocka_unit_test(nearest_is_the_fewest_edits_away),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -56,18 +57,130 @@ static void level_hides_what_is_below(void **state)
     (void)state;
     struct catcher c;
     catch_start(&c);
-    log_debug("hidden");
     log_set_level(LOG_LEVEL_ERROR);
     log_warning("hidden");
     log_info("hidden");
     log_error("shown");
-    log_set_level(LOG_LEVEL_DEBUG);
-    log_debug("shown too");
     log_set_level(LOG_LEVEL_INFO);
+    log_info("shown too");
     const char *text = catch_end(&c);
     assert_null(strstr(text, "hidden"));
     assert_non_null(strstr(text, " error shown\n"));
-    assert_non_null(strstr(text, " debug shown too\n"));
+    assert_non_null(strstr(text, " info shown too\n"));
+}
+
+static const char *count(unsigned *calls)
+{
+    ++*calls;
+    return "worked out";
+}
+
+static void debug_topic_is_silent_and_free_until_it_is_wanted(void **state)
+{
+    (void)state;
+    struct catcher c;
+    unsigned calls = 0;
+    catch_start(&c);
+    log_debug(LOG_MQTT, "hidden %s", count(&calls));
+    assert_int_equal(calls, 0);
+    log_set_level(LOG_LEVEL_ERROR); /* has nothing to do with it */
+    log_set_topics(LOG_TOPIC_BIT(LOG_HTTP) | LOG_TOPIC_BIT(LOG_MDNS));
+    log_debug(LOG_MQTT, "hidden %s", count(&calls));
+    log_debug(LOG_HTTP, "shown %s", count(&calls));
+    log_set_topics(0);
+    log_set_level(LOG_LEVEL_INFO);
+    log_debug(LOG_HTTP, "hidden");
+    const char *text = catch_end(&c);
+    assert_int_equal(calls, 1);
+    assert_string_equal(text + 24, " debug http: shown worked out\n");
+}
+
+static void topics_are_found_by_name(void **state)
+{
+    (void)state;
+    char buffer[LOG_TOPICS_TEXT], small[8];
+    unsigned two = LOG_TOPIC_BIT(LOG_MQTT) | LOG_TOPIC_BIT(LOG_POLL);
+    assert_int_equal(log_topic_find("poll", 4, LOG_TOPICS_ALL), LOG_TOPIC_BIT(LOG_POLL));
+    assert_int_equal(log_topic_find("polling", 4, LOG_TOPICS_ALL), LOG_TOPIC_BIT(LOG_POLL));
+    assert_int_equal(log_topic_find("pol", 3, LOG_TOPICS_ALL), 0);
+    assert_int_equal(log_topic_find("", 0, LOG_TOPICS_ALL), 0);
+    assert_int_equal(log_topic_find("http", 4, two), 0);
+    assert_int_equal(log_topic_find("all", 3, two), two);
+    assert_string_equal(log_topics_list(two, buffer, sizeof buffer), "mqtt, poll");
+    assert_string_equal(log_topics_list(LOG_TOPICS_ALL, buffer, sizeof buffer),
+                        "mqtt, http, live, poll, mdns, broker");
+    assert_int_equal(strlen(log_topics_list(LOG_TOPICS_ALL, small, sizeof small)), 7);
+}
+
+static void json_line_is_an_object_whatever_is_said(void **state)
+{
+    (void)state;
+    struct catcher c;
+    catch_start(&c);
+    log_set_format(LOG_FORMAT_JSON);
+    log_set_topics(LOG_TOPIC_BIT(LOG_LIVE));
+    log_warning("a \"quote\", \\, \x01 and \n");
+    log_debug(LOG_LIVE, "%s", "opened");
+    char long_text[6000];
+    memset(long_text, '\x02', sizeof long_text);
+    long_text[sizeof long_text - 1] = '\0';
+    log_error("%s", long_text); /* each byte becomes six */
+    log_set_topics(0);
+    log_set_format(LOG_FORMAT_TEXT);
+    const char *text = catch_end(&c);
+    const char *second = strchr(text, '\n') + 1, *third = strchr(second, '\n') + 1;
+    assert_memory_equal(text, "{\"time\":\"20", 11);
+    static const char quoted[] =
+        "\",\"level\":\"warning\",\"message\":\"a \\\"quote\\\", \\\\, \\u0001 and  \"}\n";
+    static const char opened[] = "\",\"level\":\"debug\",\"topic\":\"live\",\"message\":\"opened\"}\n";
+    assert_memory_equal(text + 33, quoted, sizeof quoted - 1);
+    assert_memory_equal(second + 33, opened, sizeof opened - 1);
+    size_t len = strlen(third);
+    assert_true(len > 12000);
+    assert_string_equal(third + len - 12, "\\u0002…\"}\n");
+}
+
+static void journal_gets_the_level_in_front_and_keeps_the_time(void **state)
+{
+    (void)state;
+    struct catcher c;
+    catch_start(&c);
+    log_set_journal(true);
+    log_error("one");
+    log_warning("two");
+    log_info("three");
+    log_set_topics(LOG_TOPIC_BIT(LOG_POLL));
+    log_debug(LOG_POLL, "four");
+    log_set_topics(0);
+    log_set_format(LOG_FORMAT_JSON);
+    log_info("five");
+    log_set_format(LOG_FORMAT_TEXT);
+    log_set_journal(false);
+    const char *text = catch_end(&c);
+    static const char expected[] = "<3>one\n<4>two\n<6>three\n<7>poll: four\n<6>{\"time\":\"";
+    assert_memory_equal(text, expected, sizeof expected - 1);
+}
+
+static void journal_is_known_by_its_stream(void **state)
+{
+    (void)state;
+    struct catcher c;
+    struct stat stat;
+    char stream[64];
+    catch_start(&c);
+    assert_int_equal(fstat(STDERR_FILENO, &stat), 0);
+    unsetenv("JOURNAL_STREAM");
+    bool none = log_stderr_is_journal();
+    snprintf(stream, sizeof stream, "%ju:%ju", (uintmax_t)stat.st_dev, (uintmax_t)stat.st_ino);
+    setenv("JOURNAL_STREAM", stream, 1);
+    bool ours = log_stderr_is_journal();
+    snprintf(stream, sizeof stream, "%ju:%ju", (uintmax_t)stat.st_dev, (uintmax_t)stat.st_ino + 1);
+    setenv("JOURNAL_STREAM", stream, 1);
+    bool other = log_stderr_is_journal();
+    unsetenv("JOURNAL_STREAM");
+    catch_end(&c);
+    assert_true(ours);
+    assert_false(none || other);
 }
 
 static void event_is_one_line_whatever_is_in_it(void **state)
@@ -180,6 +293,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(line_has_time_level_and_text),
         cmocka_unit_test(level_hides_what_is_below),
+        cmocka_unit_test(debug_topic_is_silent_and_free_until_it_is_wanted),
+        cmocka_unit_test(topics_are_found_by_name),
+        cmocka_unit_test(json_line_is_an_object_whatever_is_said),
+        cmocka_unit_test(journal_gets_the_level_in_front_and_keeps_the_time),
+        cmocka_unit_test(journal_is_known_by_its_stream),
         cmocka_unit_test(event_is_one_line_whatever_is_in_it),
         cmocka_unit_test(long_line_is_cut_between_characters),
         cmocka_unit_test(errno_survives),
