@@ -1,7 +1,7 @@
 """config_pages.py REFERENCE TEMPLATE FOLDER: the manual pages of the configuration, from its reference.
 
 Writes smollama-cluster.5 (every key) and alpaca-agent.5 (those of the agent) to FOLDER. REFERENCE is
-docs/configuration.md, which a test holds to the one table of keys, common/conf_table.c.
+docs/configuration.md, which scripts/check holds to the one table of keys, common/conf_table.c.
 """
 
 import re
@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 #: Sections of the reference that the agent reads.
-AGENT = ("node", "mqtt", "mem0", "alpaca")
+AGENT = ("node", "mqtt", "mem0", "logging", "alpaca")
 PAGES = {
     "smollama-cluster": {
         "WHAT": "configuration of llamad and alpaca-agent", "PROGRAM": "llamad",
@@ -52,7 +52,7 @@ def keys_of(reference: str, wanted: tuple[str, ...] | None) -> str:
         rows = [cells(line) for line in rest.splitlines() if line.startswith("| `")]
         prose = " ".join(line for line in rest.splitlines() if line.strip() and not line.startswith("|"))
         out += [f".Ss {title.strip()}", sentences(prose), ".Bl -tag -width Ds"]
-        for key, holds, default, meaning in rows:
+        for key, holds, default, meaning, _reload in rows:
             out += [f".It Ic {text(key)}", sentences(meaning), ".br",
                     f"{text(holds)}; {'no default' if default in ('–', '') else 'default ' + text(default)}."]
         out.append(".El")

@@ -81,4 +81,4 @@ def test_every_key_is_described_with_its_default(tmp_path):
         plain = value.strip('"')
         if re.fullmatch(r"[a-z0-9./_:]+", plain) and not plain.endswith("s"):
             assert f"default {plain}." in described[1], (key, value, described[1])
-        assert (f"\n     {key}\n" in agents) == (key.split(".")[0] in ("node", "mqtt", "mem0", "alpaca")), key
+        assert (f"\n     {key}\n" in agents) == (key.split(".")[0] in ("node", "mqtt", "mem0", "logging", "alpaca")), key
