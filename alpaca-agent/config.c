@@ -94,16 +94,11 @@ static void check_labels(struct conf *conf)
     }
 }
 
-/* A file that cannot be read would end the agent at the next reload, or keep it from starting. */
+/* A file that is no good would end the agent at the next reload, or keep it from starting. */
 static void check_tls(struct conf *conf)
 {
-    static const char *const files[] = {"mqtt.tls.ca", "mqtt.tls.cert", "mqtt.tls.key"};
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        const char *file = conf_string(conf, files[i]);
-        if (is_text(file) && access(file, R_OK) != 0) {
-            conf_report(conf, CONF_ERROR, files[i], "cannot be read: %s", strerror(errno));
-        }
-    }
+    conf_check_authority(conf, "mqtt.tls.ca");
+    conf_check_key_pair(conf, "mqtt.tls.cert", "mqtt.tls.key");
     bool cert = is_text(conf_string(conf, "mqtt.tls.cert")), key = is_text(conf_string(conf, "mqtt.tls.key"));
     if (cert != key) {
         conf_report(conf, CONF_ERROR, cert ? "mqtt.tls.cert" : "mqtt.tls.key",
@@ -116,16 +111,9 @@ static void check_tls(struct conf *conf)
 
 static void check_password(struct conf *conf)
 {
-    const char *file = conf_string(conf, "mqtt.password_file");
-    if (is_text(file)) {
-        char *password = conf_read_secret(file);
-        if (!password) {
-            conf_report(conf, CONF_ERROR, "mqtt.password_file", "cannot be read: %s", strerror(errno));
-        }
-        free(password);
-        if (is_text(conf_string(conf, "mqtt.password"))) {
-            conf_report(conf, CONF_WARNING, "mqtt.password", "not used: mqtt.password_file is set as well");
-        }
+    conf_check_secret(conf, "mqtt.password_file");
+    if (is_text(conf_string(conf, "mqtt.password_file")) && is_text(conf_string(conf, "mqtt.password"))) {
+        conf_report(conf, CONF_WARNING, "mqtt.password", "not used: mqtt.password_file is set as well");
     }
 }
 

@@ -203,7 +203,9 @@ static void apply_overlay(struct conf *conf, const char *path)
         return;
     }
     int e = apply_file(conf, overlay);
-    if (e < 0 && e != -ENOENT && e != -ENOTDIR) {
+    if (e == 0) {
+        conf->overlay = conf_copy(conf, overlay);
+    } else if (e != -ENOENT && e != -ENOTDIR) {
         conf_problem_add(conf, CONF_ERROR, overlay, "cannot be read: %s", strerror(-e));
     }
 }
@@ -321,5 +323,6 @@ void conf_destroy(struct conf *conf)
     free(conf->values);
     free(conf->problems);
     free(conf->path);
+    free(conf->overlay);
     free(conf);
 }

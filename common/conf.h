@@ -58,6 +58,18 @@ size_t conf_list_len(const struct conf *conf, const char *key);
 const char *conf_list_get(const struct conf *conf, const char *key, size_t i, const char *field);
 const char *conf_list_key(const struct conf *conf, const char *key, size_t i);
 
+/* ---- the files that it names: what is wrong with them is reported; nothing for a key that is not set ----
+ */
+
+/* A password's: readable, not empty. A warning if others can read it, as below. */
+void conf_check_secret(struct conf *conf, const char *key);
+/* Certificates in PEM. That one has ended, or will within two weeks, is a warning: the clock may be wrong. */
+void conf_check_authority(struct conf *conf, const char *key);
+/* A certificate (with its chain), and the key that belongs to it, without passphrase. */
+void conf_check_key_pair(struct conf *conf, const char *certificate_key, const char *key_key);
+
+/* ---- texts ---- */
+
 /* Effective values with origin, one "key = value  # origin" a line, for `--check`; passwords as "(set)". */
 void conf_print(const struct conf *conf, struct buf *out);
 

@@ -157,6 +157,8 @@ static int print_check(const struct conf *conf, const struct conf_program *progr
         fprintf(stderr, "%s: %s\n", problem->severity == CONF_ERROR ? "error" : "warning", problem->text);
     }
     struct buf out = BUF_INIT;
+    buf_printf(&out, "# %s%s%s\n", conf->path ? conf->path : "no file", conf->overlay ? ", " : "",
+               conf->overlay ? conf->overlay : "");
     conf_print(conf, &out);
     int status = write_out(program, &out);
     return status == EXIT_SUCCESS && conf_has_errors(conf) ? EXIT_CONFIG : status;

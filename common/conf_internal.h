@@ -1,7 +1,8 @@
 /*
  * conf_internal: what the files of conf share. conf_yaml.c makes a tree of a file, conf_table.c says what may
  * stand in it, conf_value.c turns its nodes into values, conf_problem.c says what is wrong with them, conf.c
- * puts file, overlay and environment together, conf_get.c answers the programs.
+ * puts file, overlay and environment together, conf_get.c answers the programs, conf_print.c and conf_cli.c
+ * people, and conf_files.c looks into the files that are named.
  */
 #ifndef CONF_INTERNAL_H
 #define CONF_INTERNAL_H
@@ -119,6 +120,7 @@ struct conf_log_options {
 
 struct conf {
     char *path;
+    char *overlay; /* the .local.yaml that was laid over it; NULL = none */
     struct conf_log_options log;
     struct conf_value *values; /* one for each row of the table */
     struct conf_problem *problems;

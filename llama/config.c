@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* --- checks --- */
 
@@ -48,6 +49,9 @@ static void check_mqtt(struct conf *conf)
         conf_report(conf, CONF_ERROR, "mqtt.password_file",
                     "mqtt.password is set as well: only one can be meant");
     }
+    conf_check_secret(conf, "mqtt.password_file");
+    conf_check_authority(conf, "mqtt.tls.ca");
+    conf_check_key_pair(conf, "mqtt.tls.cert", "mqtt.tls.key");
     bool cert = conf_is_set(conf, "mqtt.tls.cert");
     bool key = conf_is_set(conf, "mqtt.tls.key");
     if (cert != key) {
@@ -85,11 +89,21 @@ static void check_broker(struct conf *conf)
     }
 }
 
+/* That it is missing is nothing: it is made. */
+static void check_state_dir(struct conf *conf)
+{
+    struct stat status;
+    if (stat(conf_string(conf, "cluster.state_dir"), &status) == 0 && !S_ISDIR(status.st_mode)) {
+        conf_report(conf, CONF_ERROR, "cluster.state_dir", "is no folder");
+    }
+}
+
 void config_check(struct conf *conf)
 {
     if (!conf_bool(conf, "cluster.enabled")) {
         conf_report(conf, CONF_ERROR, "cluster.enabled", "is false: llamad has nothing to do here");
     }
+    check_state_dir(conf);
     check_http(conf);
     check_mqtt(conf);
     check_broker(conf);

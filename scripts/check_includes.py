@@ -17,7 +17,7 @@ LIBRARIES = {
     "curl/curl.h": ["llama/sources/fetch"],
     "yaml.h": ["common/conf"],
     "cjson/cJSON.h": ["common/json", "common/report", "common/heartbeat"],
-    "openssl/": ["llama/access"],
+    "openssl/": ["llama/access", "common/conf_files"],
     "avahi-": ["llama/sources/discovery_avahi", "llama/sources/avahi_loop"],
 }
 # Folder → folders whose headers it may include, besides its own.

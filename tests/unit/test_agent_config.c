@@ -84,6 +84,21 @@ static void the_host_name_stands_in_for_a_missing_name(void **state)
     done(conf, &c);
 }
 
+/* What is in the files is looked at by config_check. */
+static void tls_files_are_taken_as_they_are_called(void **state)
+{
+    (void)state;
+    struct config c;
+    struct conf *conf = conf_load_text(
+        "test.yaml", "node: {name: n}\nmqtt: {tls: {ca: /dev/null, cert: /dev/zero, key: /dev/full}}\n",
+        getenv);
+    assert_int_equal(config_read(conf, &c), 0);
+    assert_string_equal(c.tls_ca, "/dev/null");
+    assert_string_equal(c.tls_cert, "/dev/zero");
+    assert_string_equal(c.tls_key, "/dev/full");
+    done(conf, &c);
+}
+
 static void everything_set_is_taken(void **state)
 {
     (void)state;
@@ -91,9 +106,7 @@ static void everything_set_is_taken(void **state)
     struct config c;
     read_good(
         "node: {name: n}\n"
-        "mqtt: {broker: b.example, port: 8883, username: u, password: p, base_topic: farm, tls: {ca: "
-        "/dev/null, "
-        "cert: /dev/zero, key: /dev/full}}\n"
+        "mqtt: {broker: b.example, port: 8883, username: u, password: p, base_topic: farm}\n"
         "mem0: {bridge_enabled: true}\n"
         "alpaca: {url: \"https://pi.example:444/x/\", announce_url: \"http://10.1.2.3:9\", labels: {room: "
         "kitchen, "
@@ -106,9 +119,6 @@ static void everything_set_is_taken(void **state)
     assert_string_equal(c.username, "u");
     assert_string_equal(c.password, "p");
     assert_string_equal(c.base_topic, "farm");
-    assert_string_equal(c.tls_ca, "/dev/null");
-    assert_string_equal(c.tls_cert, "/dev/zero");
-    assert_string_equal(c.tls_key, "/dev/full");
     assert_true(c.url.https);
     assert_string_equal(c.url.path, "/x");
     assert_int_equal(c.announce, ANNOUNCE_URL);
@@ -244,6 +254,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_are_those_of_the_contract),
         cmocka_unit_test(the_host_name_stands_in_for_a_missing_name),
+        cmocka_unit_test(tls_files_are_taken_as_they_are_called),
         cmocka_unit_test(everything_set_is_taken),
         cmocka_unit_test(a_written_type_wins_over_the_bridge),
         cmocka_unit_test(the_system_has_no_store_and_announces_nothing),
