@@ -79,10 +79,10 @@ void app_on_state_published(void *user, const struct node *node)
     home_assistant_node(app->home_assistant, node);
 }
 
-void app_on_node_gone(void *user, const char *name)
+bool app_on_node_gone(void *user, const char *name)
 {
     struct app *app = user;
-    home_assistant_gone(app->home_assistant, name);
+    return home_assistant_gone(app->home_assistant, name);
 }
 
 void app_repeat_state(void *user, const char *name)

@@ -89,7 +89,7 @@ bool app_url_allowed(void *user, const char *url);
 bool app_on_message(void *user, const struct mqtt_message *message);
 
 void app_on_state_published(void *user, const struct node *node);
-void app_on_node_gone(void *user, const char *name);
+bool app_on_node_gone(void *user, const char *name);
 void app_repeat_state(void *user, const char *name);
 void app_repeat_states(void *user);
 

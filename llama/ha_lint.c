@@ -23,7 +23,7 @@ static const char usage[] =
     "\n"
     "A FILE holds an answer of /api/readings, an edge message of Smollama, a discovery message, or lines of\n"
     "mosquitto_sub -v with messages of the latter two kinds:\n"
-    "    mosquitto_sub -v -W 2 -t 'homeassistant/device/#' > seen; llamad ha-lint seen\n"
+    "    mosquitto_sub -v -W 2 -t 'homeassistant/device/alpaca/#' > seen; llamad ha-lint seen\n"
     "Exit status: 0 nothing is refused, 1 something is or cannot be read, 64 wrong usage.\n";
 
 /* What is being looked at; nftw takes no user data. */
@@ -82,15 +82,14 @@ static void lint_node(const struct node *node)
     const struct ha_options options = {
         .base_topic = "alpaca", .url = "http://llama/", .version = PROJECT_VERSION};
     const struct ha_components before = {0};
-    struct ha_components after = {0};
+    struct ha_message message;
     struct buf out = BUF_INIT;
-    uint32_t left_out = 0;
-    ha_write_node(&out, &options, node, &before, NODE_STATE_MAX, &after, &left_out);
+    ha_write_node(&out, &options, node, &before, NODE_STATE_MAX, 0, &message);
     for (const struct item *item = node->items[ITEM_READING]; item; item = item->next) {
         note_reading(item);
     }
-    if (left_out > 0) {
-        printf("%s: note: %u readings do not fit into one message\n", lint.path, (unsigned)left_out);
+    if (message.left_out > 0) {
+        printf("%s: note: %u readings do not fit into one message\n", lint.path, (unsigned)message.left_out);
     }
     if (out.failed) {
         lint.failed = true;
@@ -98,8 +97,8 @@ static void lint_node(const struct node *node)
         ha_check_message(out.data, out.len, complain, NULL);
     }
     lint.messages++;
-    lint.entities += (unsigned)after.count;
-    ha_components_finish(&after);
+    lint.entities += (unsigned)message.after.count;
+    ha_components_finish(&message.after);
     buf_finish(&out);
 }
 

@@ -34,7 +34,8 @@ struct home_assistant *home_assistant_create(struct loop *loop, const struct cac
                                              const struct home_assistant_options *options);
 /* The node may have other readings than before. Accepts NULL, as all of these. */
 void home_assistant_node(struct home_assistant *ha, const struct node *node);
-void home_assistant_gone(struct home_assistant *ha, const char *name);
+/* Nobody knows the node any more: true when its device is removed, and its topics may be emptied. */
+bool home_assistant_gone(struct home_assistant *ha, const char *name);
 /* At each tick and when connected. */
 void home_assistant_tick(struct home_assistant *ha);
 /* True if it was one of those that are subscribed to. */

@@ -3,17 +3,47 @@
 #include <stdio.h>
 #include <string.h>
 
+/* As nodes write them: words in any case, symbols as they are, since mS, Mb and mHz are other units. */
 struct unit {
     const char *ours, *theirs, *device_class; /* NULL: none */
 };
-static const struct unit units[] = {
-    {"celsius", "°C", "temperature"}, {"°c", "°C", "temperature"}, {"fahrenheit", "°F", "temperature"},
-    {"°f", "°F", "temperature"},      {"percent", "%", NULL},      {"%", "%", NULL},
-    {"hz", "Hz", "frequency"},        {"khz", "kHz", "frequency"}, {"mhz", "MHz", "frequency"},
-    {"ghz", "GHz", "frequency"},      {"kb", "kB", "data_size"},   {"mb", "MB", "data_size"},
-    {"gb", "GB", "data_size"},        {"mm", "mm", "distance"},    {"cm", "cm", "distance"},
-    {"km", "km", "distance"},         {"s", "s", "duration"},      {"seconds", "s", "duration"},
-    {"ms", "ms", "duration"},         {"boolean", "", NULL},
+static const struct unit words[] = {
+    {"celsius", "°C", "temperature"},
+    {"fahrenheit", "°F", "temperature"},
+    {"percent", "%", NULL},
+    {"seconds", "s", "duration"},
+    {"boolean", "", NULL},
+};
+static const struct unit symbols[] = {
+    {"°C", "°C", "temperature"},
+    {"°c", "°C", "temperature"},
+    {"°F", "°F", "temperature"},
+    {"°f", "°F", "temperature"},
+    {"%", "%", NULL},
+    {"Hz", "Hz", "frequency"},
+    {"hz", "Hz", "frequency"},
+    {"HZ", "Hz", "frequency"},
+    {"kHz", "kHz", "frequency"},
+    {"khz", "kHz", "frequency"},
+    {"KHz", "kHz", "frequency"},
+    {"MHz", "MHz", "frequency"},
+    {"mhz", "MHz", "frequency"},
+    {"MHZ", "MHz", "frequency"},
+    {"GHz", "GHz", "frequency"},
+    {"ghz", "GHz", "frequency"},
+    {"GHZ", "GHz", "frequency"},
+    {"kB", "kB", "data_size"},
+    {"KB", "kB", "data_size"},
+    {"MB", "MB", "data_size"},
+    {"GB", "GB", "data_size"},
+    {"kb", "kB", "data_size"},
+    {"mb", "MB", "data_size"},
+    {"gb", "GB", "data_size"},
+    {"mm", "mm", "distance"},
+    {"cm", "cm", "distance"},
+    {"km", "km", "distance"},
+    {"s", "s", "duration"},
+    {"ms", "ms", "duration"},
 };
 
 static bool same_letters(const char *a, const char *b) /* ASCII without case */
@@ -25,6 +55,21 @@ static bool same_letters(const char *a, const char *b) /* ASCII without case */
         }
     }
     return *a == *b;
+}
+
+static const struct unit *find_unit(const char *unit)
+{
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (same_letters(unit, words[i].ours)) {
+            return &words[i];
+        }
+    }
+    for (size_t i = 0; i < sizeof symbols / sizeof *symbols; i++) {
+        if (strcmp(unit, symbols[i].ours) == 0) {
+            return &symbols[i];
+        }
+    }
+    return NULL;
 }
 
 static void read_unit(struct json_slice slice, char unit[HA_UNIT_SIZE])
@@ -46,27 +91,21 @@ const char *ha_unit(const struct item *item, char unit[HA_UNIT_SIZE])
     static const char humidity[] = "humidity";
     size_t tail = sizeof humidity - 1;
     read_unit(node_state_reading(item).unit, unit);
-    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
-        if (same_letters(unit, units[i].ours)) {
-            snprintf(unit, HA_UNIT_SIZE, "%s", units[i].theirs);
-            bool humid = strcmp(unit, "%") == 0 && item->id_len >= tail &&
-                         memcmp(item->id + item->id_len - tail, humidity, tail) == 0;
-            return humid ? humidity : units[i].device_class;
-        }
+    const struct unit *known = find_unit(unit);
+    if (!known) {
+        return NULL;
     }
-    return NULL;
+    snprintf(unit, HA_UNIT_SIZE, "%s", known->theirs);
+    bool humid = strcmp(unit, "%") == 0 && item->id_len >= tail &&
+                 memcmp(item->id + item->id_len - tail, humidity, tail) == 0;
+    return humid ? humidity : known->device_class;
 }
 
 bool ha_unit_is_foreign(const struct item *item)
 {
     char unit[HA_UNIT_SIZE];
     read_unit(node_state_reading(item).unit, unit);
-    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
-        if (same_letters(unit, units[i].ours)) {
-            return false;
-        }
-    }
-    return *unit != '\0';
+    return *unit && !find_unit(unit);
 }
 
 enum ha_kind ha_kind_of(struct reading reading)
@@ -74,7 +113,7 @@ enum ha_kind ha_kind_of(struct reading reading)
     char unit[HA_UNIT_SIZE];
     double number;
     read_unit(reading.unit, unit);
-    bool boolean = strcmp(unit, "boolean") == 0;
+    bool boolean = same_letters(unit, "boolean");
     switch (json_type(reading.value)) {
     case JSON_TRUE:
     case JSON_FALSE:

@@ -1,6 +1,8 @@
 #include "names.h"
 
 #include <assert.h>
+#include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 static size_t bucket_of(const char *name)
@@ -21,25 +23,32 @@ struct names_entry *names_find(const struct names *names, const char *name)
     return entry;
 }
 
-void names_add(struct names *names, struct names_entry *entry, const char *name)
+struct names_entry *names_add(struct names *names, const char *name, size_t size)
 {
     size_t len = strlen(name);
-    assert(len <= NODE_NAME_MAX);
+    struct names_entry *entry = names_find(names, name);
+    assert(len <= NODE_NAME_MAX && size >= sizeof *entry);
+    if (entry || !(entry = calloc(1, size))) {
+        return entry;
+    }
     memcpy(entry->name, name, len + 1);
     struct names_entry **bucket = &names->buckets[bucket_of(name)];
     entry->next = *bucket;
     *bucket = entry;
     names->count++;
+    return entry;
 }
 
 void names_remove(struct names *names, struct names_entry *entry)
 {
     struct names_entry **place = &names->buckets[bucket_of(entry->name)];
+    assert(!entry->listed);
     while (*place != entry) {
         place = &(*place)->next;
     }
     *place = entry->next;
     names->count--;
+    free(entry);
 }
 
 struct names_entry *names_next(const struct names *names, const struct names_entry *after)
@@ -53,4 +62,39 @@ struct names_entry *names_next(const struct names *names, const struct names_ent
         }
     }
     return NULL;
+}
+
+void names_finish(struct names *names)
+{
+    for (struct names_entry *entry = names_next(names, NULL), *next; entry; entry = next) {
+        next = names_next(names, entry);
+        free(entry);
+    }
+    *names = (struct names){0};
+}
+
+void names_put(struct names_list *list, struct names_entry *entry)
+{
+    assert(!entry->listed);
+    entry->after = NULL;
+    entry->listed = true;
+    if (list->last) {
+        list->last->after = entry;
+    } else {
+        list->first = entry;
+    }
+    list->last = entry;
+    list->count++;
+}
+
+struct names_entry *names_take(struct names_list *list)
+{
+    struct names_entry *entry = list->first;
+    list->first = entry->after;
+    if (!list->first) {
+        list->last = NULL;
+    }
+    list->count--;
+    entry->listed = false;
+    return entry;
 }

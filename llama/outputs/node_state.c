@@ -1,6 +1,8 @@
 #include "node_state.h"
 
+#include "api.h"
 #include "ranking.h"
+#include "strict_json.h"
 #include "timestamp.h"
 
 #include <math.h>
@@ -92,9 +94,8 @@ uint32_t node_state_write(struct buf *out, const struct node *node, size_t limit
         buf_json_sep(out);
         buf_json_string(out, item->id, item->id_len);
         buf_char(out, ':');
-        bool beyond = json_type(value) == JSON_NUMBER && isnan(item->number); /* readers would stumble */
-        if (value.data && !beyond) {
-            buf_append(out, value.data, value.len);
+        if (value.data) {
+            strict_json_write(out, value);
         } else {
             buf_str(out, "null");
         }
@@ -125,6 +126,18 @@ const struct item *node_state_observation(const struct node *node)
         }
     }
     return newest;
+}
+
+void node_state_write_observation(struct buf *out, const struct node *node)
+{
+    struct buf text = BUF_INIT;
+    const struct item *newest = node_state_observation(node);
+    if (newest) {
+        api_write_item(&text, newest);
+        strict_json_write(out, (struct json_slice){text.data, text.len});
+    }
+    out->failed = out->failed || text.failed;
+    buf_finish(&text);
 }
 
 /* ---- the cluster ---- */

@@ -7,7 +7,8 @@
  *   llama/<node>/availability  "online" or "offline"
  *   llama/cluster              {"nodes":{"total",…},"broker","version"}
  *
- * The values are the node's own JSON: numbers keep their digits.
+ * The values are the node's own JSON: numbers keep their digits. What strict readers refuse, with all that
+ * stands around it, does not get through (strict_json.h).
  */
 #ifndef NODE_STATE_H
 #define NODE_STATE_H
@@ -38,6 +39,8 @@ uint32_t node_state_write(struct buf *out, const struct node *node, size_t limit
 const char *node_state_availability(const struct node *node);
 /* The newest by time; NULL = it has none. */
 const struct item *node_state_observation(const struct node *node);
+/* Appends that; nothing if it has none. */
+void node_state_write_observation(struct buf *out, const struct node *node);
 /* `broker`: where llamad is connected to, to be shown. */
 void node_state_write_cluster(struct buf *out, const struct cache *cache, const char *broker,
                               const char *version);

@@ -7,7 +7,8 @@
  * unacknowledged. So a burst at the cache costs one message a node and second, whatever comes in. While there
  * is no connection nothing is queued; after each connect everything is published once. What a forgotten node
  * had is cleared, also of an earlier run: what the broker still holds of nodes that nobody has told of by
- * ORPHAN_MS after the first connect goes.
+ * ORPHAN_MS after the first connect goes. Who says that llamad is offline (the will of an earlier run, which
+ * the broker may send late; another llamad that stops) is contradicted.
  */
 #ifndef STATES_H
 #define STATES_H
@@ -24,8 +25,9 @@ struct states;
 struct states_watch {
     /* A node's state was published, or would have been if it were not the same as before. */
     void (*published)(void *user, const struct node *node);
-    /* Nobody knows the node any more. */
-    void (*gone)(void *user, const char *name);
+    /* Nobody knows the node any more: true when nothing is left of what was made of its topics, which are
+     * cleared then. Asked again every STATES_PAUSE_MS until it is. */
+    bool (*gone)(void *user, const char *name);
     void *user;
 };
 /* Borrows loop, cache, mqtt; copies the rest; sets the will of `mqtt`, which is not started yet. `broker`:
@@ -34,8 +36,8 @@ struct states *states_create(struct loop *loop, const struct cache *cache, struc
                              const char *broker, const char *version, const struct states_watch *watch);
 /* Call it after changes, at each tick and when connected. */
 void states_changed(struct states *states); /* accepts NULL */
-/* A message on a topic under llama/; true if it was one of ours (llama/+/availability is subscribed to until
- * the orphans are known). */
+/* A message on a topic under llama/; true if it was one of ours (llama/status is subscribed to, and
+ * llama/+/availability until the orphans are known). */
 bool states_message(struct states *states, const struct mqtt_message *message); /* accepts NULL */
 /* Publishes this node once more, though nothing changed. */
 void states_repeat(struct states *states, const char *name);

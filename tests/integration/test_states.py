@@ -150,6 +150,20 @@ def test_status_is_offline_after_a_stop_and_after_a_death(stack, listener):
     assert late(stack)["llama/status"] == b"offline"
 
 
+def test_who_says_offline_while_llamad_is_here_is_contradicted(stack, listener):
+    """The will of a run whose machine lost its power comes when the broker misses it, long after the next run began."""
+    llamad = stack.llamad()
+    listener.wait("llama/status", "online")
+    for _ in range(2):
+        count = len(listener.client.messages("llama/status"))
+        stack.mqtt.publish("llama/status", b"offline", retain=True)
+        wait_until(lambda count=count: [m.payload for m in listener.client.messages("llama/status")[count:]] == [b"offline", b"online"],
+                   5, "it is contradicted")
+    assert late(stack)["llama/status"] == b"online"
+    llamad.stop()
+    listener.wait("llama/status", "offline")
+
+
 def test_everything_is_published_once_after_a_reconnect(stack, listener):
     gate = {"open": True}
     keeper = stack.gatekeeper(lambda _connect, _number: PASS if gate["open"] else CLOSE)

@@ -6,6 +6,7 @@ Every rule that its log would tell of is a complaint here; `HomeAssistant.compla
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import dataclass, field
 
@@ -42,9 +43,15 @@ def require(condition: object, why: str) -> None:
 
 
 def strict_json(payload: bytes) -> object:
+    """As orjson, Home Assistant's reader, has it: no halves of surrogate pairs, nothing beyond a double."""
     def no(name: str) -> object:
         raise ValueError(f"{name} is no JSON")
-    return json.loads(payload, parse_constant=no)
+
+    def finite(digits: str) -> float:
+        return float(digits) if math.isfinite(float(digits)) else no(digits)
+    value = json.loads(payload, parse_constant=no, parse_float=finite)
+    json.dumps(value, ensure_ascii=False).encode()
+    return value
 
 
 def check_device(device: object, origin: object) -> None:
@@ -139,12 +146,12 @@ class HomeAssistant:
     def take(self, message: Message) -> "HomeAssistant":
         if message.topic.startswith("homeassistant/device/"):
             self._config(message.topic, message.payload)
-        elif message.payload:
-            self.last[message.topic] = message.payload
+        else:
             for entity in self.entities.values():
                 self._message(entity, message.topic, message.payload)
-        else:
-            self.last.pop(message.topic, None)
+            self.last[message.topic] = message.payload
+            if not message.payload:
+                del self.last[message.topic]
         return self
 
     def take_all(self, client: MqttClient) -> "HomeAssistant":
@@ -201,7 +208,10 @@ class HomeAssistant:
     def _render(self, template: str, payload: bytes) -> str:
         if template not in self.templates:
             self.templates[template] = self.env.from_string(template)
-        return self.templates[template].render(value_json=strict_json(payload), value=payload.decode()).strip()
+        values = {"value": payload.decode()}
+        if payload:  # what is no JSON leaves value_json undefined
+            values["value_json"] = strict_json(payload)
+        return self.templates[template].render(values).strip()
 
     def _message(self, entity: Entity, topic: str, payload: bytes) -> None:
         config = entity.config

@@ -52,6 +52,33 @@ static void values_are_the_nodes_own_bytes(void **test)
     world_close(&w);
 }
 
+/* What orjson, which Home Assistant reads JSON with, refuses together with all that stands around it. */
+static void what_strict_readers_refuse_does_not_get_through(void **test)
+{
+    (void)test;
+    struct world w;
+    struct buf out = BUF_INIT;
+    world_open_live(&w);
+    assert_int_equal(world_beat(&w, "pi", "s", 1), 0);
+    report(&w, "{\"full_id\":\"a\",\"value\":\"x\\ud83e\\udd99y\\ud83ez\"},"
+               "{\"full_id\":\"b\",\"value\":{\"\\udd99\":[1e999,-2.50,1e-999,\"\\\\ud800\",\"1e999\"]}},"
+               "{\"full_id\":\"c\",\"value\":1e400},{\"full_id\":\"d\",\"value\":\"\\ud83e\\ud83e\\udd99\"},"
+               "{\"full_id\":\"e\",\"value\":[-1e308,true,null]}");
+    assert_non_null(strstr(state_of(&w, "pi", NODE_STATE_MAX, NULL),
+                           "{\"a\":\"x\\ud83e\\udd99y\\ufffdz\","
+                           "\"b\":{\"\\ufffd\":[null,-2.50,1e-999,\"\\\\ud800\",\"1e999\"]},"
+                           "\"c\":null,\"d\":\"\\ufffd\\ud83e\\udd99\",\"e\":[-1e308,true,null],\"_node\""));
+    assert_int_equal(
+        world_report(&w, "pi", REPORT_OBSERVATIONS, "s", 1,
+                     "{\"observations\":[{\"id\":1,\"text\":\"\\udc00\",\"confidence\":1e999}]}"),
+        0);
+    node_state_write_observation(&out, world_node(&w, "pi"));
+    assert_string_equal(buf_terminate(&out), "{\"node\":\"pi\",\"at\":null,\"id\":1,\"text\":\"\\ufffd\","
+                                             "\"confidence\":null}");
+    buf_finish(&out);
+    world_close(&w);
+}
+
 static void reading_cannot_speak_for_the_node(void **test)
 {
     (void)test;
@@ -152,33 +179,57 @@ static void names_are_found_until_removed(void **test)
     (void)test;
     enum { COUNT = 10000 };
     static struct names names;
-    static struct names_entry entries[COUNT];
+    static struct names_entry *entries[COUNT];
     static bool met[COUNT];
     char name[16];
     for (int i = 0; i < COUNT; i++) {
         snprintf(name, sizeof name, "pi-%d", i);
         assert_null(names_find(&names, name));
-        names_add(&names, &entries[i], name);
+        entries[i] = names_add(&names, name, sizeof *entries[i]);
+        assert_ptr_equal(names_add(&names, name, sizeof *entries[i]), entries[i]);
     }
     for (int i = 0; i < COUNT; i += 2) {
-        names_remove(&names, &entries[i]);
+        names_remove(&names, entries[i]);
     }
     size_t count = 0;
     for (struct names_entry *e = names_next(&names, NULL); e; e = names_next(&names, e), count++) {
-        met[e - entries] = true;
+        met[atoi(e->name + 3)] = true;
     }
     assert_int_equal(count, names.count);
     for (int i = 0; i < COUNT; i++) {
         snprintf(name, sizeof name, "pi-%d", i);
-        assert_ptr_equal(names_find(&names, name), i % 2 ? &entries[i] : NULL);
+        assert_ptr_equal(names_find(&names, name), i % 2 ? entries[i] : NULL);
         assert_int_equal(met[i], i % 2);
     }
+    names_finish(&names);
+    assert_null(names_next(&names, NULL));
+}
+
+static void who_waits_is_taken_in_its_order(void **test)
+{
+    (void)test;
+    struct names names = {0};
+    struct names_list list = {0};
+    struct names_entry *a = names_add(&names, "a", sizeof *a), *b = names_add(&names, "b", sizeof *b);
+    names_put(&list, a);
+    names_put(&list, b);
+    assert_int_equal(list.count, 2);
+    assert_ptr_equal(names_take(&list), a);
+    assert_false(a->listed);
+    names_put(&list, a);
+    assert_ptr_equal(names_take(&list), b);
+    assert_ptr_equal(names_take(&list), a);
+    assert_null(list.first);
+    names_put(&list, b);
+    assert_ptr_equal(list.first, b);
+    names_finish(&names);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_are_the_nodes_own_bytes),
+        cmocka_unit_test(what_strict_readers_refuse_does_not_get_through),
         cmocka_unit_test(reading_cannot_speak_for_the_node),
         cmocka_unit_test(state_of_a_node_without_anything_is_whole),
         cmocka_unit_test(what_does_not_fit_is_left_out_and_counted),
@@ -186,6 +237,7 @@ int main(void)
         cmocka_unit_test(observation_is_the_newest_by_time),
         cmocka_unit_test(cluster_counts_nodes_by_state),
         cmocka_unit_test(names_are_found_until_removed),
+        cmocka_unit_test(who_waits_is_taken_in_its_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
