@@ -33,8 +33,9 @@ LAYERS = {
 }
 # Modules without I/O: none of these headers, and no clock.
 PURE = ["llama/state/", "llama/store/line", "llama/store/event_line", "llama/store/node_line", "llama/outputs/api",
-        "llama/outputs/frame", "llama/outputs/names", "llama/outputs/home_assistant_",
-        "llama/outputs/node_state", "llama/outputs/metrics", "llama/outputs/exposition",
+        "llama/outputs/frame", "llama/outputs/names", "llama/outputs/strict_json", "llama/outputs/home_assistant_check",
+        "llama/outputs/home_assistant_components", "llama/outputs/home_assistant_config", "llama/outputs/home_assistant_document",
+        "llama/outputs/home_assistant_name", "llama/outputs/home_assistant_unit", "llama/outputs/node_state", "llama/outputs/metrics", "llama/outputs/exposition",
         "common/report", "common/heartbeat", "common/topic", "common/timestamp", "common/backoff", "common/json", "common/buf",
         "common/histogram"]
 IMPURE = re.compile(r"^(loop|mqtt|log|conf)\.h$|^(sys/socket|unistd|netdb|fcntl|poll)\.h$")

@@ -223,8 +223,9 @@ void api_answer_list(struct api *api, const struct api_route *route, const struc
         api_error(e == -ENOMEM ? 503 : 400, e == -ENOMEM ? "unavailable" : "bad_request", why, response);
         return;
     }
+    query_keep(&query, route->params);
     if (route->deep != ITEM_READING && query_is(&query, "deep", "1") && api->actions.search) {
-        api_search(api, route->deep, route->render, &query, request, now, response);
+        api_search(api, route, &query, request, now, response);
         query_finish(&query);
         return;
     }

@@ -59,8 +59,8 @@ struct api_request {
     bool can_wait;             /* whoever asks can be answered later */
 };
 /* The addresses there are, as /api/openapi.json names them ("/api/cluster/nodes/{name}"), with the methods
- * that each takes ("GET, HEAD"). NULL behind the last one. */
-const char *api_route(size_t index, const char **ret_methods);
+ * ("GET, HEAD") and parameters ("node limit") that each takes. NULL behind the last one. */
+const char *api_route(size_t index, const char **ret_methods, const char **ret_params);
 struct api_wait; /* an answer that is not there yet */
 struct api_response {
     int status;

@@ -66,6 +66,7 @@ typedef void api_answer(struct api *api, const struct api_route *route, const st
 struct api_route {
     const char *path; /* {name} stands for one segment */
     const char *methods;
+    const char *params; /* of its query, words with a space between; whoever answers sees no others */
     api_answer *answer;
     /* of lists only */
     api_render *render;
@@ -96,8 +97,8 @@ void api_answer_json(struct api_response *response, int status, struct buf *out)
 void api_answer_fault(struct api_response *response, const struct api_fault *fault);
 void api_answer_method(struct api_response *response, const char *allow);
 
-/* deep=1 on `path`, whose list `render` writes: answers, or has the response wait. */
-void api_search(struct api *api, enum item_kind kind, api_render *render, const struct query *query,
+/* deep=1 on a list: answers, or has the response wait. */
+void api_search(struct api *api, const struct api_route *route, const struct query *query,
                 const struct api_request *request, struct now now, struct api_response *response);
 
 /* Fills the fault and returns its status. */

@@ -3,6 +3,7 @@
  * that a row does not have is 405.
  */
 #include "api_internal.h"
+#include "live_request.h"
 #include "openapi.h"
 
 #include <errno.h>
@@ -28,8 +29,8 @@ static void refresh_node(struct api *api, struct node *node, struct api_response
     api_answer_json(response, 202, &out);
 }
 
-static void forget_node(struct api *api, struct node *node, const char *name, const char *raw_query,
-                        struct api_response *response)
+static void forget_node(struct api *api, struct node *node, const char *name, const struct api_route *route,
+                        const char *raw_query, struct api_response *response)
 {
     struct query query;
     const char *why = "out of memory";
@@ -37,6 +38,7 @@ static void forget_node(struct api *api, struct node *node, const char *name, co
         api_error(400, "bad_request", why, response);
         return;
     }
+    query_keep(&query, route->params);
     bool confirmed = query_find(&query, "confirm") != NULL;
     for (size_t i = 0; i < query.count; i++) {
         if (strcmp(query.params[i].name, "confirm") == 0 && strcmp(query.params[i].value, name) != 0) {
@@ -87,11 +89,10 @@ static struct node *named_node(struct api *api, const struct api_request *reques
 static void answer_node(struct api *api, const struct api_route *route, const struct api_request *request,
                         struct now now, struct api_response *response)
 {
-    (void)route;
     char name[3 * NODE_NAME_MAX + 1];
     struct node *node = named_node(api, request, name, response);
     if (node && request->method == API_DELETE) {
-        forget_node(api, node, name, request->query, response);
+        forget_node(api, node, name, route, request->query, response);
     } else if (node) {
         struct buf out = BUF_INIT;
         api_render_node(node, now, &out);
@@ -140,27 +141,31 @@ static void answer_openapi(struct api *api, const struct api_route *route, const
 /* ---- routing ---- */
 
 static const struct api_route routes[] = {
-    {ROOT "nodes", READ, api_answer_list, api_render_nodes, NULL, ITEM_READING},
-    {ROOT "nodes/{name}", READ ", DELETE", answer_node, NULL, NULL, ITEM_READING},
-    {ROOT "nodes/{name}/refresh", "POST", answer_refresh, NULL, NULL, ITEM_READING},
-    {ROOT "readings", READ, api_answer_list, api_render_readings, NULL, ITEM_READING},
-    {ROOT "observations", READ, api_answer_list, api_render_observations, "hours", ITEM_OBSERVATION},
-    {ROOT "memories", READ, api_answer_list, api_render_memories, NULL, ITEM_MEMORY},
-    {ROOT "stats", READ, api_answer_list, api_render_stats, NULL, ITEM_READING},
-    {ROOT "events", READ, api_answer_list, api_render_events, NULL, ITEM_READING},
-    {ROOT "history", READ, api_answer_list, api_render_history, "", ITEM_READING},
-    {ROOT "live", READ, answer_live, NULL, NULL, ITEM_READING},
-    {"/api/health", READ, answer_health, NULL, NULL, ITEM_READING},
-    {"/api/openapi.json", READ, answer_openapi, NULL, NULL, ITEM_READING},
-    {"/metrics", READ, api_answer_metrics, NULL, NULL, ITEM_READING},
+    {ROOT "nodes", READ, "node limit", api_answer_list, api_render_nodes, NULL, ITEM_READING},
+    {ROOT "nodes/{name}", READ ", DELETE", "confirm", answer_node, NULL, NULL, ITEM_READING},
+    {ROOT "nodes/{name}/refresh", "POST", "", answer_refresh, NULL, NULL, ITEM_READING},
+    {ROOT "readings", READ, "node limit source source_type q group", api_answer_list, api_render_readings,
+     NULL, ITEM_READING},
+    {ROOT "observations", READ, "node limit query deep obs_type hours", api_answer_list,
+     api_render_observations, "hours", ITEM_OBSERVATION},
+    {ROOT "memories", READ, "node limit query deep", api_answer_list, api_render_memories, NULL, ITEM_MEMORY},
+    {ROOT "stats", READ, "node", api_answer_list, api_render_stats, NULL, ITEM_READING},
+    {ROOT "events", READ, "node limit since", api_answer_list, api_render_events, NULL, ITEM_READING},
+    {ROOT "history", READ, "node source series minutes points", api_answer_list, api_render_history, "",
+     ITEM_READING},
+    {ROOT "live", READ, LIVE_REQUEST_PARAMS, answer_live, NULL, NULL, ITEM_READING},
+    {"/api/health", READ, "", answer_health, NULL, NULL, ITEM_READING},
+    {"/api/openapi.json", READ, "", answer_openapi, NULL, NULL, ITEM_READING},
+    {"/metrics", READ, "", api_answer_metrics, NULL, NULL, ITEM_READING},
 };
 
-const char *api_route(size_t index, const char **ret_methods)
+const char *api_route(size_t index, const char **ret_methods, const char **ret_params)
 {
     if (index >= sizeof routes / sizeof *routes) {
         return NULL;
     }
     *ret_methods = routes[index].methods;
+    *ret_params = routes[index].params;
     return routes[index].path;
 }
 

@@ -12,7 +12,7 @@
 struct deep_wait {
     struct api_wait base; /* first */
     struct api *api;
-    api_render *render;
+    const struct api_route *route;
     char *key;                /* path and query as they came; owned */
     const char *query;        /* in it */
     struct search_wait *wait; /* NULL once it is over */
@@ -79,7 +79,8 @@ static void collect(struct api_wait *base, struct now now, struct api_response *
     struct query query;
     const char *why;
     if (wait->findings && query_parse(wait->query, &query, &why) == 0) {
-        answer_found(wait->api, wait->render, &query, wait->key, wait->findings, now, ret_response);
+        query_keep(&query, wait->route->params);
+        answer_found(wait->api, wait->route->render, &query, wait->key, wait->findings, now, ret_response);
         query_finish(&query);
     } else {
         api_error(503, "unavailable", "out of memory", ret_response);
@@ -114,7 +115,8 @@ static int read_question(enum item_kind kind, const struct query *query, const s
     return 0;
 }
 
-static struct deep_wait *wait_create(struct api *api, api_render *render, const struct api_request *request)
+static struct deep_wait *wait_create(struct api *api, const struct api_route *route,
+                                     const struct api_request *request)
 {
     static const struct api_wait_kind kind = {collect, abandon};
     struct deep_wait *wait = calloc(1, sizeof *wait);
@@ -126,18 +128,18 @@ static struct deep_wait *wait_create(struct api *api, api_render *render, const 
         return NULL;
     }
     snprintf(key, size, "%s?%s", request->path, request->query);
-    *wait = (struct deep_wait){.api = api, .render = render, .key = key, .query = key + path_len + 1};
+    *wait = (struct deep_wait){.api = api, .route = route, .key = key, .query = key + path_len + 1};
     api_wait_init(&wait->base, &kind);
     return wait;
 }
 
-static void put(struct api *api, api_render *render, const struct question *question,
+static void put(struct api *api, const struct api_route *route, const struct question *question,
                 const struct query *query, const struct api_request *request, struct now now,
                 struct api_response *response)
 {
     struct findings *findings = NULL;
     unsigned retry_after_s = 0;
-    struct deep_wait *wait = wait_create(api, render, request);
+    struct deep_wait *wait = wait_create(api, route, request);
     int e = wait ? api->actions.search(api->actions.user, question, on_done, wait, &wait->wait, &findings,
                                        &retry_after_s)
                  : -ENOMEM;
@@ -146,7 +148,7 @@ static void put(struct api *api, api_render *render, const struct question *ques
         return;
     }
     if (e == 0) {
-        answer_found(api, render, query, wait->key, findings, now, response);
+        answer_found(api, route->render, query, wait->key, findings, now, response);
         findings_unref(findings);
     } else if (e == -EAGAIN) {
         api_error(429, "rate_limited", "as many deep searches as may be in a minute were made", response);
@@ -159,7 +161,7 @@ static void put(struct api *api, api_render *render, const struct question *ques
     }
 }
 
-void api_search(struct api *api, enum item_kind kind, api_render *render, const struct query *query,
+void api_search(struct api *api, const struct api_route *route, const struct query *query,
                 const struct api_request *request, struct now now, struct api_response *response)
 {
     struct question question;
@@ -170,10 +172,10 @@ void api_search(struct api *api, enum item_kind kind, api_render *render, const 
     } else if (!request->can_wait) {
         api_error(400, "bad_request", "deep=1 goes with no body and no upgrade", response);
     } else if (api_select_nodes(api, query, &nodes, &fault) != 0 ||
-               read_question(kind, query, &nodes, &question, &fault) != 0) {
+               read_question(route->deep, query, &nodes, &question, &fault) != 0) {
         api_answer_fault(response, &fault);
     } else {
-        put(api, render, &question, query, request, now, response);
+        put(api, route, &question, query, request, now, response);
     }
     free(nodes.nodes);
 }

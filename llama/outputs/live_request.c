@@ -43,6 +43,7 @@ int live_request_read(const char *raw, const char *instance, uint64_t revision,
     if (query_parse(raw, &query, ret_why) != 0) {
         return -EINVAL;
     }
+    query_keep(&query, LIVE_REQUEST_PARAMS);
     int e = read_params(&query, instance, revision, ret_request, ret_why);
     query_finish(&query);
     return e;

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define LIVE_REQUEST_PARAMS "node since instance parts"
+
 struct live_request {
     char node[NODE_NAME_MAX + 1]; /* "" = all nodes */
     bool parts;                   /* snapshots are to come in parts */
@@ -16,7 +18,7 @@ struct live_request {
     uint64_t since;
 };
 
-/* Reads node=, parts=, since= and instance= of the query (encoded); the server is at `revision` of
+/* Reads the parameters above of the query (encoded); the server is at `revision` of
  * `instance`. 0, or -EINVAL with *ret_why, a static sentence for the one who asked. */
 int live_request_read(const char *raw, const char *instance, uint64_t revision,
                       struct live_request *ret_request, const char **ret_why);

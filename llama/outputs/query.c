@@ -76,6 +76,31 @@ int query_parse(const char *raw, struct query *ret_query, const char **ret_why)
     return 0;
 }
 
+/* Is the name one of the words? */
+static bool is_listed(const char *name, const char *words)
+{
+    size_t len = strlen(name);
+    for (const char *word = words; *word; word += strspn(word, " ")) {
+        size_t word_len = strcspn(word, " ");
+        if (word_len == len && memcmp(word, name, len) == 0) {
+            return true;
+        }
+        word += word_len;
+    }
+    return false;
+}
+
+void query_keep(struct query *query, const char *names)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < query->count; i++) {
+        if (is_listed(query->params[i].name, names)) {
+            query->params[kept++] = query->params[i];
+        }
+    }
+    query->count = kept;
+}
+
 void query_finish(struct query *query)
 {
     free(query->text);

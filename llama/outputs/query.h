@@ -29,6 +29,8 @@ struct query {
 /* Decodes "a=1&b=%20" (`+` is a space). 0, -ENOMEM, or -EINVAL with *ret_why, a static sentence for the one
  * who asked. On failure the query is empty and needs no finish. */
 int query_parse(const char *raw, struct query *ret_query, const char **ret_why);
+/* Leaves those whose name is one of `names`, words with a space between. */
+void query_keep(struct query *query, const char *names);
 void query_finish(struct query *query);
 
 /* The last of that name that has a value, or NULL. */
