@@ -246,7 +246,7 @@ static void plan_refresh(struct publisher *publisher)
 /* `why` NULL: it stands. */
 static void tell_link(const struct publisher *publisher, const char *why)
 {
-    char text[LOG_TEXT];
+    char text[2 * LOG_TEXT];
     snprintf(text, sizeof text, "%s:%u %s%s", publisher->config->broker,
              (unsigned)publisher->config->broker_port, why ? "not connected: " : "connected", why ? why : "");
     publisher->link(publisher->link_user, text);
