@@ -219,17 +219,21 @@ const struct conf_key conf_keys[] = {
      .llamad = CONF_RESTART,
      .type = CONF_STRING,
      .check = conf_check_path,
-     .help = "File of those who may log in with a name and a password."},
+     .help = "File of those who may log in with a name and a password; llamad passwd makes it. With it, "
+             "everybody "
+             "else may only see whether llamad is well."},
     {.name = "http.tokens_file",
      .llamad = CONF_RESTART,
      .type = CONF_STRING,
      .check = conf_check_path,
-     .help = "File of the tokens with which programs may ask."},
+     .help = "File of the tokens with which programs may ask; llamad token makes it."},
     {.name = "http.allow_anonymous",
      .llamad = CONF_RESTART,
      .type = CONF_BOOL,
      .fallback = "false",
-     .help = "true: listen beyond loopback although everybody may read."},
+     .help = "true: everybody may read, without login. Where there are neither users nor tokens, everybody "
+             "may also "
+             "forget nodes; beyond loopback llamad wants this said."},
     {.name = "http.public_url",
      .llamad = CONF_RESTART,
      .type = CONF_STRING,

@@ -79,6 +79,7 @@ static void on_hangup(struct app *app)
     if (fresh) {
         conf_destroy(app->reloaded);
         app->reloaded = fresh;
+        server_reload(app->server);
         app_changed(app);
     }
 }

@@ -203,6 +203,9 @@ static int start_server(struct app *app)
         .hosts = app->config.http.hosts,
         .host_count = app->config.http.host_count,
         .public_url = app->config.http.public_url,
+        .users_file = app->config.http.users_file,
+        .tokens_file = app->config.http.tokens_file,
+        .anonymous_reads = app->config.http.anonymous,
         .web_dir = web_dir,
     };
     const struct api_actions actions = {
@@ -257,8 +260,9 @@ static void log_start(const struct app *app)
              v6 ? "[" : "", listen, v6 ? "]" : "", server_port(app->server), app->config.mqtt.host,
              app->config.mqtt.port, app->config.broker.run ? " (run by llamad)" : "", app->instance);
     if (app->config.http.open_to_all) {
-        log_warning("http.allow_anonymous: everybody who reaches %s may read everything and forget nodes",
-                    listen);
+        bool logins = app->config.http.users_file || app->config.http.tokens_file;
+        log_warning("http.allow_anonymous: everybody who reaches %s may read everything%s", listen,
+                    logins ? "" : " and forget nodes");
     }
     if (app->discovery) {
         log_info("mdns: looking for %s nodes on the local network", app->config.discovery.service_type);

@@ -19,30 +19,6 @@ bool config_is_loopback(const char *address)
     return strcmp(address, "::1") == 0;
 }
 
-/* Nothing that somebody set for safety is passed over in silence. */
-static void check_http(struct conf *conf)
-{
-    static const char *const not_yet[] = {"http.users_file", "http.tokens_file", "http.tls.cert",
-                                          "http.tls.key"};
-    for (size_t i = 0; i < sizeof not_yet / sizeof *not_yet; i++) {
-        if (conf_is_set(conf, not_yet[i])) {
-            conf_report(conf, CONF_ERROR, not_yet[i],
-                        "logins and https are not in this version yet; put a reverse proxy in front, and "
-                        "remove it here");
-        }
-    }
-    if (conf_list_len(conf, "http.trusted_proxies") > 0) {
-        conf_report(conf, CONF_WARNING, "http.trusted_proxies", "has no effect in this version");
-    }
-    const char *listen = conf_string(conf, "http.listen");
-    if (!config_is_loopback(listen) && !conf_bool(conf, "http.allow_anonymous")) {
-        conf_report(conf, CONF_ERROR, "http.listen",
-                    "%s is not loopback and there are no logins, so everybody there could read: say "
-                    "http.allow_anonymous: true if that is wanted",
-                    listen);
-    }
-}
-
 static void check_mqtt(struct conf *conf)
 {
     if (conf_is_set(conf, "mqtt.password") && conf_is_set(conf, "mqtt.password_file")) {
@@ -104,7 +80,7 @@ void config_check(struct conf *conf)
         conf_report(conf, CONF_ERROR, "cluster.enabled", "is false: llamad has nothing to do here");
     }
     check_state_dir(conf);
-    check_http(conf);
+    config_check_http(conf);
     check_mqtt(conf);
     check_broker(conf);
 }
@@ -174,7 +150,12 @@ static int read_http(const struct conf *conf, struct app_config *config)
     config->http.listen = conf_string(conf, "http.listen");
     config->http.port = (uint16_t)conf_int(conf, "http.port");
     config->http.public_url = conf_string(conf, "http.public_url");
-    config->http.open_to_all = !config_is_loopback(config->http.listen);
+    config->http.users_file = conf_string(conf, "http.users_file");
+    config->http.tokens_file = conf_string(conf, "http.tokens_file");
+    config->http.anonymous = conf_bool(conf, "http.allow_anonymous");
+    bool logins = config->http.users_file || config->http.tokens_file;
+    config->http.open_to_all =
+        !config_is_loopback(config->http.listen) && (config->http.anonymous || !logins);
     return read_list(conf, "http.hosts", &config->http.hosts, &config->http.host_count);
 }
 

@@ -34,6 +34,8 @@ struct app_config {
         const char **hosts; /* owned array */
         size_t host_count;
         const char *public_url;
+        const char *users_file, *tokens_file; /* NULL = none */
+        bool anonymous;   /* who is not logged in may read; without users and tokens, everything */
         bool open_to_all; /* beyond loopback without login: the configuration allows it, the log says it */
     } http;
     struct {
@@ -48,6 +50,7 @@ struct app_config {
 
 /* Reports by conf_report what llamad can't run with: for conf_main. */
 void config_check(struct conf *conf);
+void config_check_http(struct conf *conf); /* its part in config_http.c */
 /* 0, or -errno with the reason logged. */
 int config_read(const struct conf *conf, struct app_config *ret_config);
 void config_finish(struct app_config *config);

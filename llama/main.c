@@ -7,6 +7,7 @@
  *   app               signals, shutdown; app_start makes the parts, app_calls is what they want of each other
  *     reload            the configuration read again, on SIGHUP
  *     status            what llamad says of itself in /api/health
+ *     accounts          the subcommands for users and tokens; accounts_ask prompts
  *     certs             the subcommand that makes and renews certificates; tool is what such ones share
  *     ha_lint           the subcommand that checks what Home Assistant would refuse
  *     journal           what becomes of the nodes, in the log
@@ -17,6 +18,7 @@
  *   outputs/          api, frame (pure), server (HTTP), live (WebSocket); announce, states and home_assistant
  *                     (MQTT)
  */
+#include "accounts.h"
 #include "app.h"
 #include "certs.h"
 #include "conf.h"
@@ -29,7 +31,7 @@
 
 static const char help[] =
     "Usage: llamad [-c FILE] [--check] [-D TOPICS] [-v] [--log-format FORMAT]\n"
-    "       llamad certs|ha-lint ...\n"
+    "       llamad certs|ha-lint|passwd|token ...\n"
     "Gathers what the Smollama nodes of a cluster say and serves it: dashboard, API and live push.\n"
     "\n"
     "  -c, --config FILE  configuration; Smollama's own config.yaml will do. Without it: ./config.yaml,\n"
@@ -43,6 +45,8 @@ static const char help[] =
     "  -h, --help         print this text\n"
     "      certs          make and renew a private authority and certificates\n"
     "      ha-lint        say what Home Assistant would refuse of these readings or messages, and why\n"
+    "      passwd         add a user of dashboard and API, or change the password\n"
+    "      token          make a token with which a program may ask the API\n"
     "\n"
     "SIGTERM and SIGINT end it within 2 seconds, a second one at once; SIGHUP reads the configuration "
     "again.\n"
@@ -58,6 +62,8 @@ static const struct command {
 } commands[] = {
     {"certs", certs_main},
     {"ha-lint", ha_lint_main},
+    {"passwd", passwd_main},
+    {"token", token_main},
 };
 
 int main(int argc, char **argv)

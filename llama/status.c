@@ -123,7 +123,7 @@ static void write_home_assistant(const struct home_assistant *home_assistant, st
     buf_char(out, '}');
 }
 
-static void write_http(const struct server_stats *stats, struct buf *out)
+static void write_http(const struct server_stats *stats, const struct auth_stats *auth, struct buf *out)
 {
     buf_json_key(out, "http");
     buf_char(out, '{');
@@ -131,6 +131,13 @@ static void write_http(const struct server_stats *stats, struct buf *out)
     member_int(out, "refused_host", stats->refused_host);
     member_int(out, "refused_origin", stats->refused_origin);
     member_int(out, "bad_requests", stats->bad_requests);
+    member_int(out, "unauthorized", stats->unauthorized);
+    member_int(out, "forbidden", stats->forbidden);
+    member_int(out, "logins", auth->logins);
+    member_int(out, "failed_logins", auth->failed_logins);
+    member_int(out, "bad_tokens", auth->bad_tokens);
+    member_int(out, "rate_limited", auth->limited);
+    member_int(out, "sessions", auth->sessions);
     member_int(out, "live_clients", stats->live_clients);
     member_int(out, "live_opened", stats->live_opened);
     member_int(out, "live_dropped", stats->live_dropped);
@@ -156,6 +163,6 @@ void status_write_health(const struct status_parts *parts, struct buf *out)
     write_store(parts->keeper, out);
     write_published(parts->announce, parts->states, out);
     write_home_assistant(parts->home_assistant, out);
-    write_http(server_stats(parts->server), out);
+    write_http(server_stats(parts->server), server_auth_stats(parts->server), out);
     write_loop(loop_lag(parts->loop), out);
 }

@@ -58,13 +58,15 @@ static void write_poller(struct buf *out, const struct poller_stats *stats)
                          "How long a poll took, all endpoints of the node together.", &stats->duration);
 }
 
-static void write_http(struct buf *out, const struct server_stats *stats)
+static void write_http(struct buf *out, const struct server_stats *stats, const struct auth_stats *auth)
 {
     const struct {
         const char *reason;
         uint64_t count;
-    } refusals[] = {
-        {"host", stats->refused_host}, {"origin", stats->refused_origin}, {"bad", stats->bad_requests}};
+    } refusals[] = {{"host", stats->refused_host},     {"origin", stats->refused_origin},
+                    {"bad", stats->bad_requests},      {"unauthorized", stats->unauthorized},
+                    {"forbidden", stats->forbidden},   {"wrong_login", auth->failed_logins},
+                    {"wrong_token", auth->bad_tokens}, {"rate_limited", auth->limited}};
     counter(out, "llamad_http_requests_total", "HTTP requests, upgrades to WebSocket included.",
             stats->requests);
     exposition_family(out, "llamad_http_refused_total", "counter",
@@ -76,6 +78,8 @@ static void write_http(struct buf *out, const struct server_stats *stats)
     }
     counter(out, "llamad_http_sent_bytes_total", "Bytes of answers.",
             stats->bytes_out - stats->live_bytes_out);
+    counter(out, "llamad_http_logins_total", "Logins with name and password.", auth->logins);
+    gauge(out, "llamad_http_sessions", "Who is logged in, by session.", auth->sessions);
     gauge(out, "llamad_live_sessions", "Live sessions that are open.", stats->live_clients);
     counter(out, "llamad_live_sessions_opened_total", "Live sessions opened.", stats->live_opened);
     counter(out, "llamad_live_sessions_dropped_total", "Live sessions ended since they took nothing.",
@@ -151,7 +155,7 @@ void status_write_metrics(const struct status_parts *parts, struct buf *out)
 {
     write_mqtt(out, ingest_mqtt(parts->ingest));
     write_poller(out, poller_stats(parts->poller));
-    write_http(out, server_stats(parts->server));
+    write_http(out, server_stats(parts->server), server_auth_stats(parts->server));
     write_optional(out, parts);
     exposition_histogram(out, "llamad_event_loop_lag_seconds",
                          "How late timers were served: what comes in waits as long.", loop_lag(parts->loop));

@@ -17,7 +17,8 @@ LIBRARIES = {
     "curl/curl.h": ["llama/sources/fetch"],
     "yaml.h": ["common/conf"],
     "cjson/cJSON.h": ["common/json", "common/report", "common/heartbeat"],
-    "openssl/": ["llama/access", "common/conf_files"],
+    "openssl/": ["llama/access", "llama/outputs/server_tls", "common/conf_files"],
+    "crypt.h": ["llama/access/auth_users"],
     "avahi-": ["llama/sources/discovery_avahi", "llama/sources/avahi_loop"],
 }
 # Folder → folders whose headers it may include, besides its own.
@@ -26,7 +27,7 @@ LAYERS = {
     "alpaca-agent": ["common"],
     "llama/state": ["common"],
     "llama/sources": ["llama/state", "common"],
-    "llama/outputs": ["llama/state", "common"],
+    "llama/outputs": ["llama/state", "llama/access", "common"],
     "llama/store": ["llama/state", "common"],
     "llama/access": ["common"],
     "llama": ["llama/sources", "llama/outputs", "llama/store", "llama/access", "llama/state", "common"],
@@ -36,6 +37,9 @@ PURE = ["llama/state/", "llama/store/line", "llama/store/event_line", "llama/sto
         "llama/outputs/frame", "llama/outputs/names", "llama/outputs/strict_json", "llama/outputs/home_assistant_check",
         "llama/outputs/home_assistant_components", "llama/outputs/home_assistant_config", "llama/outputs/home_assistant_document",
         "llama/outputs/home_assistant_name", "llama/outputs/home_assistant_unit", "llama/outputs/node_state", "llama/outputs/metrics", "llama/outputs/exposition",
+        "llama/access/auth_line", "llama/access/auth_users", "llama/access/auth_tokens", "llama/outputs/auth_sessions",
+        "llama/outputs/auth_guesses", "llama/outputs/peer", "llama/outputs/server_peers", "llama/outputs/server_cookie",
+        "llama/outputs/server_rules",
         "common/report", "common/heartbeat", "common/topic", "common/timestamp", "common/backoff", "common/json", "common/buf",
         "common/histogram"]
 IMPURE = re.compile(r"^(loop|mqtt|log|conf)\.h$|^(sys/socket|unistd|netdb|fcntl|poll)\.h$")

@@ -30,7 +30,7 @@ async function buildPage() {
   mkdirSync(out, { recursive: true });
   await build({
     ...common,
-    entryPoints: { app: 'src/main.tsx', style: 'src/styles/index.css' },
+    entryPoints: { app: 'src/main.tsx', login: 'src/login.ts', style: 'src/styles/index.css' },
     outdir: out,
     format: 'esm',
     minify: true,
@@ -39,7 +39,7 @@ async function buildPage() {
   // A script of the old kind: the page waits for it, so that it never shows itself in the wrong colours.
   await build({ ...common, entryPoints: { theme: 'src/theme.ts' }, outdir: out, format: 'iife', minify: true });
   for (const name of readdirSync(out).filter((one) => one.endsWith('.js'))) await squeeze(join(out, name));
-  for (const name of ['index.html', 'icon.svg']) copyFileSync(join(here, 'src', name), join(out, name));
+  for (const name of ['index.html', 'login.html', 'icon.svg']) copyFileSync(join(here, 'src', name), join(out, name));
   badgeIcons(out);
   let sum = 0;
   for (const name of readdirSync(out).sort()) {

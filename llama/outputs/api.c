@@ -41,6 +41,12 @@ void api_error(int status, const char *code, const char *message, struct api_res
     api_answer_json(ret_response, status, &out);
 }
 
+void api_answer_json_body(int status, struct buf *out, struct api_response *ret_response)
+{
+    *ret_response = (struct api_response){0};
+    api_answer_json(ret_response, status, out);
+}
+
 void api_answer_fault(struct api_response *response, const struct api_fault *fault)
 {
     api_error(fault->status, fault->code, fault->message, response);

@@ -57,6 +57,7 @@ struct api_request {
     const char *query;         /* as it came, without `?`; "" if none */
     const char *if_none_match; /* NULL if none */
     bool can_wait;             /* whoever asks can be answered later */
+    bool brief;                /* whoever asks may know of /api/health the status alone, and nothing else */
 };
 /* The addresses there are, as /api/openapi.json names them ("/api/cluster/nodes/{name}"), with the methods
  * ("GET, HEAD") and parameters ("node limit") that each takes. NULL behind the last one. */
@@ -87,6 +88,8 @@ bool api_work(struct api *api);
 bool api_expire(struct api *api, struct now now);
 /* An error in the API's form, for the server's own refusals (421, 403, 413, 414, …). */
 void api_error(int status, const char *code, const char *message, struct api_response *ret_response);
+/* A body of JSON in `out`, whose bytes it takes. */
+void api_answer_json_body(int status, struct buf *out, struct api_response *ret_response);
 /* Does If-None-Match name this ETag: weak comparison with a list of entity tags, or `*`? */
 bool api_etag_listed(const char *if_none_match, const char *etag);
 

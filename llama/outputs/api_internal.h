@@ -79,6 +79,7 @@ api_answer api_answer_list, api_answer_metrics;
 /* Writes the next portion of /metrics, if somebody waits for it. True if there is more to do. */
 bool api_metrics_work(struct api *api);
 void api_render_health(const struct api *api, struct now now, struct buf *out);
+void api_render_brief_health(const struct api *api, struct buf *out);
 void api_render_node(const struct node *node, struct now now, struct buf *out);
 
 #define API_JSON_TYPE    "application/json"

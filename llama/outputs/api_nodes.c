@@ -266,11 +266,21 @@ static void write_limits(struct buf *out)
     buf_char(out, '}');
 }
 
+static const char *status_word(const struct api *api)
+{
+    return cache_link_evidence(api->cache).up ? "ok" : "degraded";
+}
+
+void api_render_brief_health(const struct api *api, struct buf *out)
+{
+    buf_printf(out, "{\"status\":\"%s\"}", status_word(api));
+}
+
 void api_render_health(const struct api *api, struct now now, struct buf *out)
 {
     static const enum state states[] = {STATE_ONLINE, STATE_DEGRADED, STATE_STALE, STATE_UNREACHABLE,
                                         STATE_UNKNOWN};
-    buf_printf(out, "{\"status\":\"%s\"", cache_link_evidence(api->cache).up ? "ok" : "degraded");
+    buf_printf(out, "{\"status\":\"%s\"", status_word(api));
     buf_json_key(out, "timestamp");
     buf_json_time(out, now.wall_ms);
     api_write_broker(out, api->cache, now);

@@ -116,10 +116,22 @@ static void answer_refresh(struct api *api, const struct api_route *route, const
 static void answer_health(struct api *api, const struct api_route *route, const struct api_request *request,
                           struct now now, struct api_response *response)
 {
-    (void)route, (void)request;
+    (void)route;
     struct buf out = BUF_INIT;
-    api_render_health(api, now, &out);
+    if (request->brief) {
+        api_render_brief_health(api, &out);
+    } else {
+        api_render_health(api, now, &out);
+    }
     api_answer_json(response, 200, &out);
+}
+
+/* The server answers it, which knows who is asking; here come those whom it does not let. */
+static void answer_session(struct api *api, const struct api_route *route, const struct api_request *request,
+                           struct now now, struct api_response *response)
+{
+    (void)api, (void)route, (void)request, (void)now;
+    api_error(404, "not_found", "nobody can log in this way", response);
 }
 
 static void answer_live(struct api *api, const struct api_route *route, const struct api_request *request,
@@ -156,6 +168,7 @@ static const struct api_route routes[] = {
     {ROOT "live", READ, LIVE_REQUEST_PARAMS, answer_live, NULL, NULL, ITEM_READING},
     {"/api/health", READ, "", answer_health, NULL, NULL, ITEM_READING},
     {"/api/openapi.json", READ, "", answer_openapi, NULL, NULL, ITEM_READING},
+    {"/api/session", READ ", POST, DELETE", "", answer_session, NULL, NULL, ITEM_READING},
     {"/metrics", READ, "", api_answer_metrics, NULL, NULL, ITEM_READING},
 };
 

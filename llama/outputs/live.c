@@ -30,6 +30,8 @@ struct live {
     struct live_session *sessions;
     uint32_t open;
     bool dirty; /* a session may be behind */
+    bool (*allowed)(void *user, const struct auth_who *who);
+    void *user;
     struct live_frames frames;
     unsigned char scratch[LWS_PRE + CHUNK]; /* lws writes its header in front of what it is given */
 };
@@ -273,7 +275,7 @@ bool live_is_full(const struct live *live)
 }
 
 void live_open(struct live *live, struct live_session *session, struct lws *wsi,
-               const struct live_request *request)
+               const struct live_request *request, const struct auth_who *who)
 {
     *session = (struct live_session){.wsi = wsi,
                                      .next = live->sessions,
@@ -281,7 +283,8 @@ void live_open(struct live *live, struct live_session *session, struct lws *wsi,
                                      .linked = true,
                                      .fresh = !request->resumes,
                                      .parts = request->parts,
-                                     .seen = request->since};
+                                     .seen = request->since,
+                                     .who = *who};
     memcpy(session->node, request->node, sizeof session->node);
     session->pinged_ms = clock_now().mono_ms;
     if (session->next) {
@@ -356,8 +359,32 @@ static void ping(struct live_session *session, int64_t now_ms)
               LWS_WRITE_PING); /* what is broken shows at the next write */
 }
 
+static void end(struct live *live, struct live_session *session, enum lws_close_status why)
+{
+    unlink_session(live, session);
+    lws_close_reason(session->wsi, why, NULL, 0);
+    lws_set_timeout(session->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_SYNC);
+}
+
+void live_guard(struct live *live, bool (*allowed)(void *user, const struct auth_who *who), void *user)
+{
+    live->allowed = allowed;
+    live->user = user;
+}
+
+void live_check(struct live *live)
+{
+    for (struct live_session *session = live->sessions, *next; session && live->allowed; session = next) {
+        next = session->next;
+        if (!live->allowed(live->user, &session->who)) {
+            end(live, session, LWS_CLOSE_STATUS_POLICY_VIOLATION);
+        }
+    }
+}
+
 void live_sweep(struct live *live)
 {
+    live_check(live);
     int64_t now_ms = clock_now().mono_ms;
     for (struct live_session *session = live->sessions, *next; session; session = next) {
         next = session->next;
@@ -379,9 +406,7 @@ void live_stop(struct live *live)
 {
     for (struct live_session *session = live->sessions, *next; session; session = next) {
         next = session->next;
-        unlink_session(live, session);
-        lws_close_reason(session->wsi, LWS_CLOSE_STATUS_GOINGAWAY, NULL, 0);
-        lws_set_timeout(session->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_SYNC);
+        end(live, session, LWS_CLOSE_STATUS_GOINGAWAY);
     }
 }
 

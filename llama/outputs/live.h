@@ -10,6 +10,7 @@
 #ifndef LIVE_H
 #define LIVE_H
 
+#include "auth.h"
 #include "live_request.h"
 #include "loop.h"
 #include "server.h"
@@ -35,6 +36,7 @@ struct live_session {
     bool fresh;                       /* needs a snapshot */
     bool parts;                       /* takes snapshots in parts */
     char node[NODE_NAME_MAX + 1];     /* "" = all nodes */
+    struct auth_who who;
 };
 
 /* Borrows all. NULL without memory. */
@@ -47,13 +49,17 @@ int live_parse(const struct live *live, const char *query, struct live_request *
 bool live_is_full(const struct live *live);
 
 void live_open(struct live *live, struct live_session *session, struct lws *wsi,
-               const struct live_request *request);
+               const struct live_request *request, const struct auth_who *who);
 /* These three: 0, or -1 to close the connection. */
 int live_writable(struct live *live, struct live_session *session);
 int live_received(struct live *live, struct live_session *session, size_t len, bool final);
 /* `gone`: the connection is closed; else it only is no session any more. Harmless when repeated. */
 void live_close(struct live *live, struct live_session *session, bool gone);
 void live_pong(struct live_session *session);
+
+/* Whoever `allowed` says no to, when asked once a second and by live_check, is closed (1008). */
+void live_guard(struct live *live, bool (*allowed)(void *user, const struct auth_who *who), void *user);
+void live_check(struct live *live);
 
 void live_changed(struct live *live);
 void live_sweep(struct live *live); /* once a second: pings, and drops who makes no progress */

@@ -281,6 +281,18 @@ static int copy_options(struct server *server, const struct server_options *opti
     return 0;
 }
 
+static void on_auth_changed(void *user)
+{
+    struct server *server = user;
+    live_check(server->live);
+}
+
+static bool still_allowed(void *user, const struct auth_who *who)
+{
+    struct server *server = user;
+    return auth_still(server->auth, who, clock_now().mono_ms);
+}
+
 static int start(struct server *server, const struct server_options *options, const char *instance,
                  const char **ret_error)
 {
@@ -291,11 +303,20 @@ static int start(struct server *server, const struct server_options *options, co
     }
     server->assets = assets_load(options->web_dir);
     server->live = live_create(server->loop, server->cache, server->instance, &server->stats);
+    server->peers = server_peers_create();
     server->sweep = loop_timer_create(server->loop, sweep, server);
     server->work = loop_after_create(server->loop, work, server);
-    if (!server->assets || !server->live || !server->sweep || !server->work) {
+    if (!server->assets || !server->live || !server->sweep || !server->work || !server->peers) {
         return -ENOMEM;
     }
+    const struct auth_options who = {.users_file = options->users_file,
+                                     .tokens_file = options->tokens_file,
+                                     .anonymous_reads = options->anonymous_reads};
+    server->auth = auth_create(server->loop, &who, on_auth_changed, server, ret_error);
+    if (!server->auth) {
+        return -EINVAL;
+    }
+    live_guard(server->live, still_allowed, server);
     int e = open_listener(server, options->listen, options->port, ret_error);
     if (e == 0) {
         e = start_lws(server, ret_error);
@@ -341,6 +362,16 @@ const struct server_stats *server_stats(const struct server *server)
     return &server->stats;
 }
 
+const struct auth_stats *server_auth_stats(const struct server *server)
+{
+    return auth_stats(server->auth);
+}
+
+void server_reload(struct server *server)
+{
+    auth_reload(server->auth);
+}
+
 void server_stop(struct server *server)
 {
     if (server->stopping) {
@@ -366,6 +397,8 @@ void server_destroy(struct server *server)
     close_listener(server);
     stop_lws(server);
     live_destroy(server->live);
+    auth_destroy(server->auth);
+    server_peers_destroy(server->peers);
     assets_destroy(server->assets);
     loop_timer_destroy(server->sweep);
     loop_after_destroy(server->work);

@@ -6,6 +6,7 @@
 #define SERVER_H
 
 #include "api.h"
+#include "auth.h"
 #include "loop.h"
 
 struct server;
@@ -15,14 +16,17 @@ struct server_options {
     uint16_t port;            /* 0 = any free one (tests) */
     const char *const *hosts; /* http.hosts: further names accepted in Host */
     size_t host_count;
-    const char *public_url; /* NULL = none */
-    const char *web_dir;    /* loaded into memory at start; NULL or unreadable: a page that says so */
+    const char *public_url;               /* NULL = none */
+    const char *users_file, *tokens_file; /* NULL = none */
+    bool anonymous_reads;                 /* whoever is neither may read; without both, everything */
+    const char *web_dir; /* loaded into memory at start; NULL or unreadable: a page that says so */
 };
 
 struct server_stats {
     uint64_t requests, refused_host, refused_origin, bad_requests, live_opened, live_dropped, frames_out;
-    uint64_t bytes_out;      /* of answers and frames */
-    uint64_t live_bytes_out; /* of frames alone */
+    uint64_t unauthorized, forbidden; /* nobody known asked; somebody who may read only */
+    uint64_t bytes_out;               /* of answers and frames */
+    uint64_t live_bytes_out;          /* of frames alone */
     uint32_t live_clients;
 };
 
@@ -35,6 +39,9 @@ uint16_t server_port(const struct server *server);
  * batch. */
 void server_changed(struct server *server);
 const struct server_stats *server_stats(const struct server *server);
+const struct auth_stats *server_auth_stats(const struct server *server);
+/* Reads anew what is in files beside the configuration; what is wrong with them is logged. */
+void server_reload(struct server *server);
 /* Stops listening, closes sessions with 1001 and answers nothing new; destroy after at most some turns of the
  * loop. */
 void server_stop(struct server *server);

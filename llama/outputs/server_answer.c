@@ -31,6 +31,7 @@ static const char *status_text(int status)
                  {204, "No Content"},
                  {304, "Not Modified"},
                  {400, "Bad Request"},
+                 {401, "Unauthorized"},
                  {403, "Forbidden"},
                  {404, "Not Found"},
                  {405, "Method Not Allowed"},
@@ -81,6 +82,12 @@ static void write_head(struct server *server, const struct exchange *exchange, s
     if (response->retry_after_s) {
         buf_printf(out, "Retry-After: %u\r\n", response->retry_after_s);
     }
+    if (response->status == 401) {
+        buf_str(out, "WWW-Authenticate: Bearer realm=\"llamad\"\r\n");
+    }
+    if (*exchange->cookie) {
+        buf_printf(out, "Set-Cookie: %s\r\n", exchange->cookie);
+    }
     if (response->status == 426) {
         buf_str(out, "Upgrade: websocket\r\n");
     }
@@ -129,12 +136,16 @@ void server_await_body(struct server *server, struct lws *wsi, struct exchange *
     set_blocked(server, wsi, exchange);
 }
 
-static void on_answer_ready(void *user)
+void server_answer_is_ready(struct exchange *exchange)
 {
-    struct exchange *exchange = user;
     exchange->state = EXCHANGE_ANSWER_READY;
     lws_rx_flow_control(exchange->wsi, 1);
     lws_callback_on_writable(exchange->wsi);
+}
+
+static void on_answer_ready(void *user)
+{
+    server_answer_is_ready(user);
 }
 
 /* Input is not even asked for meanwhile, or what a client sends too early, or its leaving, would keep the
@@ -147,7 +158,9 @@ void server_await_answer(struct server *server, struct lws *wsi, struct exchange
     set_blocked(server, wsi, exchange);
     lws_set_timeout(wsi, NO_PENDING_TIMEOUT, 0);
     lws_rx_flow_control(wsi, 0);
-    api_await(exchange->wait, on_answer_ready, exchange);
+    if (exchange->wait) {
+        api_await(exchange->wait, on_answer_ready, exchange);
+    }
     loop_after_arm(server->work);
 }
 
@@ -162,15 +175,22 @@ int server_send_awaited(struct server *server, struct lws *wsi, struct exchange 
     return server_start_sending(server, wsi, exchange);
 }
 
+static void drop_wait(struct exchange *exchange)
+{
+    api_abandon(exchange->wait);
+    exchange->wait = NULL;
+    auth_login_abandon(exchange->login);
+    exchange->login = NULL;
+}
+
 void server_end_waits(struct server *server)
 {
     for (struct exchange *exchange = server->blocked; exchange; exchange = exchange->next) {
         if (exchange->state == EXCHANGE_ANSWER_AWAITED) {
-            api_abandon(exchange->wait);
-            exchange->wait = NULL;
+            drop_wait(exchange);
             exchange->close = true;
             api_error(503, "unavailable", "llamad is stopping", &exchange->response);
-            on_answer_ready(exchange);
+            server_answer_is_ready(exchange);
         }
     }
 }
@@ -220,8 +240,8 @@ void server_clear_exchange(struct server *server, struct exchange *exchange)
         server->busy--;
     }
     exchange->state = EXCHANGE_NONE;
-    api_abandon(exchange->wait);
-    exchange->wait = NULL;
+    exchange->cookie[0] = '\0';
+    drop_wait(exchange);
     body_unref(exchange->response.body);
     exchange->response.body = NULL;
 }

@@ -35,10 +35,11 @@ static bool admit(struct server *server, struct lws *wsi, struct request *reques
     }
     if (!rules_check(&server->rules, &request->rules, &refusal)) {
         count_refusal(&server->stats, refusal.status);
+        server_say(server, &request->peer, refusal.message);
         api_error(refusal.status, refusal.code, refusal.message, response);
         return false;
     }
-    return true;
+    return server_identify(server, request, response) && server_permits(server, request, response);
 }
 
 /* A body would have to be read first, and an answer that is awaited leaves that to nobody. */
@@ -63,7 +64,8 @@ static void serve(struct server *server, const struct request *request, bool wai
                                       .path = request->encoded_path.data,
                                       .query = request->query.len ? request->query.data : "",
                                       .if_none_match = if_none_match,
-                                      .can_wait = waits && can_wait(request)};
+                                      .can_wait = waits && can_wait(request),
+                                      .brief = request->who.scope < AUTH_READ};
     api_handle(server->api, &asked, clock_now(), response);
 }
 
@@ -105,7 +107,9 @@ static int on_request(struct server *server, struct lws *wsi, struct exchange *e
     server->busy++;
     exchange->state = EXCHANGE_SENDING;
     bool admitted = admit(server, wsi, &request, response);
-    if (admitted) {
+    if (admitted && server_is_session(&request)) {
+        server_session(server, exchange, &request);
+    } else if (admitted) {
         serve(server, &request, true, response);
     }
     if (log_debugs(LOG_HTTP)) {
@@ -119,7 +123,8 @@ static int on_request(struct server *server, struct lws *wsi, struct exchange *e
     int64_t body_len = sized ? rules_content_length(request.rules.content_length) : 0;
     server_finish_request(&request);
     exchange->has_body = open_ended || body_len != 0;
-    if (response->wait) {
+    if (response->wait || exchange->login) {
+        exchange->close = exchange->close || exchange->has_body;
         server_await_answer(server, wsi, exchange);
         return 0;
     }
@@ -196,6 +201,8 @@ static int on_upgrade(struct server *server, struct lws *wsi, const char *protoc
          */
         if (request.rules.content_length || request.rules.method == API_POST) {
             api_error(400, "bad_request", "no upgrade to HTTP/2 here", &exchange.response);
+        } else if (server_is_session(&request)) {
+            api_error(400, "bad_request", "no upgrade to HTTP/2 here", &exchange.response);
         } else {
             serve(server, &request, false, &exchange.response);
         }
@@ -213,13 +220,17 @@ static int on_established(struct server *server, struct lws *wsi, struct exchang
     struct request request = {0};
     struct live_request asked;
     const char *why;
+    struct api_response refusal = {0};
     bool known = server_read_request(server, wsi, &request) &&
-                 live_parse(server->live, request.query.len ? request.query.data : "", &asked, &why) == 0;
+                 live_parse(server->live, request.query.len ? request.query.data : "", &asked, &why) == 0 &&
+                 server_identify(server, &request, &refusal) && server_permits(server, &request, &refusal);
+    const struct auth_who who = request.who;
+    body_unref(refusal.body);
     server_finish_request(&request);
     if (!known) {
-        return -1; /* out of memory: it was checked at the upgrade */
+        return -1; /* out of memory, or logged out this moment: it was checked at the upgrade */
     }
-    live_open(server->live, &exchange->session, wsi, &asked);
+    live_open(server->live, &exchange->session, wsi, &asked, &who);
     return 0;
 }
 

@@ -1,21 +1,28 @@
 /*
  * server_internal: what the server's parts share: server.c (life, listener), server_http.c (what lws
- * reports), server_request.c (reading a request's head) and server_answer.c (writing an answer).
+ * reports), server_request.c (reading a request's head), server_auth.c (who asks) and server_answer.c
+ * (writing an answer).
  */
 #ifndef SERVER_INTERNAL_H
 #define SERVER_INTERNAL_H
 
 #include "assets.h"
+#include "auth.h"
 #include "live.h"
 #include "server.h"
+#include "server_cookie.h"
 #include "server_limits.h"
+#include "server_peers.h"
 #include "server_rules.h"
 
 #include <libwebsockets.h>
 
-#define HEAD_MAX  2048                /* bytes of an answer's status line and headers */
-#define CHUNK_MAX ((size_t)64 * 1024) /* bytes of an answer handed to lws at a time */
-#define SCRATCH   (HEAD_MAX + CHUNK_MAX)
+#define HEAD_MAX           2048                /* bytes of an answer's status line and headers */
+#define CHUNK_MAX          ((size_t)64 * 1024) /* bytes of an answer handed to lws at a time */
+#define SCRATCH            (HEAD_MAX + CHUNK_MAX)
+#define COOKIE_MAX         256 /* bytes of a Set-Cookie */
+
+#define AUTH_SESSION_MAX_S (30 * 24 * 3600) /* the browser forgets when llamad does: auth_sessions.h */
 
 struct server {
     struct loop *loop;
@@ -25,6 +32,8 @@ struct server {
     char **hosts;                          /* owned; rules.host_count of them */
     struct rules rules;                    /* borrows these */
     struct assets *assets;
+    struct auth *auth;
+    struct server_peers *peers;
     struct live *live;
     struct lws_context *context;
     struct lws_vhost *vhost;
@@ -58,10 +67,15 @@ enum exchange_state {
 struct exchange {
     enum exchange_state state;
     struct api_response response;
-    struct api_wait *wait; /* for the response; NULL = it is there */
-    size_t sent;           /* of the body */
-    bool head;             /* answered without its body */
-    bool close;            /* the connection ends with this answer */
+    struct api_wait *wait;    /* for the response; NULL = it is there */
+    struct auth_login *login; /* likewise: the response is what becomes of it */
+    struct auth_who who;      /* who logs in, before that, and how; of a login alone */
+    struct peer peer;
+    struct cookie_form form;
+    char cookie[COOKIE_MAX]; /* the value of Set-Cookie; "" = none */
+    size_t sent;             /* of the body */
+    bool head;               /* answered without its body */
+    bool close;              /* the connection ends with this answer */
     bool has_body; /* the request has one, or may have: content of its own, or a POST of unknown length */
     bool keep_alive_1_0;
     struct lws *wsi;
@@ -77,13 +91,27 @@ struct request {
     struct buf path; /* decoded, terminated */
     struct buf encoded_path, query;
     char host[300], origin[300], content_length[32], fetch_site[32], connection[32], version[16];
-    char if_none_match[1024];
+    char if_none_match[1024], authorization[1024], cookie[4096];
     bool http_1_0;
+    struct peer peer;        /* who sent it */
+    struct cookie_form form; /* of the session's cookie */
+    struct auth_who who;     /* by server_identify */
 };
 
 /* server_request.c. False without memory; finish in any case. */
 bool server_read_request(struct server *server, struct lws *wsi, struct request *request);
 void server_finish_request(struct request *request);
+
+/* server_auth.c. */
+/* Fills request->who. False with the answer if what it says of itself is wrong. */
+bool server_identify(struct server *server, struct request *request, struct api_response *response);
+/* May that one ask for this? False with the answer. */
+bool server_permits(struct server *server, const struct request *request, struct api_response *response);
+bool server_is_session(const struct request *request);
+/* Answers /api/session, or has exchange->login answer later. */
+void server_session(struct server *server, struct exchange *exchange, const struct request *request);
+/* Logs a refusal: once a minute for each source and reason, which is static. */
+void server_say(struct server *server, const struct peer *peer, const char *reason);
 
 /* server_answer.c. Those that return int: 0, or -1 to close the connection. The exchange's memory may be gone
  * afterwards. */
@@ -100,7 +128,9 @@ int server_answer_whole(struct server *server, struct lws *wsi, struct exchange 
 void server_await_body(struct server *server, struct lws *wsi, struct exchange *exchange);
 /* The answer comes later. */
 void server_await_answer(struct server *server, struct lws *wsi, struct exchange *exchange);
-/* It is there: sends it. */
+/* It is there: lws is to call. */
+void server_answer_is_ready(struct exchange *exchange);
+/* Sends it. */
 int server_send_awaited(struct server *server, struct lws *wsi, struct exchange *exchange);
 /* Nothing is awaited any more: all get a 503. */
 void server_end_waits(struct server *server);

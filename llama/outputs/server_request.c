@@ -1,6 +1,8 @@
 #include "server_internal.h"
 
+#include <arpa/inet.h>
 #include <string.h>
+#include <sys/socket.h>
 
 /* The header's value in `buffer`, NULL when it is absent; what does not fit reads as "?", which nothing
  * accepts. */
@@ -58,6 +60,23 @@ static void read_url(struct server *server, struct lws *wsi, enum lws_token_inde
     request->rules.path_len = request->path.len;
 }
 
+/* Whom the connection is to. */
+static struct peer peer_of(struct lws *wsi)
+{
+    struct sockaddr_storage address = {0};
+    socklen_t len = sizeof address;
+    char text[PEER_TEXT] = "";
+    struct peer peer = {0};
+    if (getpeername(lws_get_socket_fd(wsi), (struct sockaddr *)&address, &len) == 0) {
+        const struct sockaddr_in *v4 = (const struct sockaddr_in *)&address;
+        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&address;
+        bool is_v6 = address.ss_family == AF_INET6;
+        inet_ntop(address.ss_family, is_v6 ? (const void *)&v6->sin6_addr : &v4->sin_addr, text, sizeof text);
+        peer_parse(text, &peer);
+    }
+    return peer;
+}
+
 /* False without memory. */
 bool server_read_request(struct server *server, struct lws *wsi, struct request *request)
 {
@@ -77,6 +96,10 @@ bool server_read_request(struct server *server, struct lws *wsi, struct request 
         rules->fetch_site = n >= 0 ? request->fetch_site : "?";
     }
     header(wsi, WSI_TOKEN_HTTP_IF_NONE_MATCH, request->if_none_match, sizeof request->if_none_match);
+    header(wsi, WSI_TOKEN_HTTP_AUTHORIZATION, request->authorization, sizeof request->authorization);
+    header(wsi, WSI_TOKEN_HTTP_COOKIE, request->cookie, sizeof request->cookie);
+    request->peer = peer_of(wsi);
+    request->form = (struct cookie_form){.port = server->port, .secure = server->rules.tls, .path = "/"};
     header(wsi, WSI_TOKEN_CONNECTION, request->connection, sizeof request->connection);
     rules->version = header(wsi, WSI_TOKEN_HTTP, request->version, sizeof request->version);
     request->http_1_0 = rules->version && strcmp(rules->version, "HTTP/1.0") == 0;

@@ -194,8 +194,8 @@ export class Stack {
         poll_allow: ['127.0.0.0/8'],
         state_dir: state,
       },
-      http: { listen: '127.0.0.1', port: this.httpPort },
       ...config,
+      http: { listen: '127.0.0.1', port: this.httpPort, ...config.http },
     };
     // JSON in flow style is YAML as well.
     writeFileSync(
@@ -211,8 +211,9 @@ export class Stack {
   async restartLlamad() {
     this.llamad.start();
     await this.llamad.ready(async () => (await fetch(`${this.url}api/health`)).status === 200);
+    // Without login llamad says no more than that.
     await until(
-      async () => (await (await fetch(`${this.url}api/health`)).json()).broker?.state === 'connected',
+      async () => (await (await fetch(`${this.url}api/health`)).json()).status === 'ok',
       'llamad has its broker',
     );
   }

@@ -221,6 +221,17 @@ def test_listening_beyond_loopback_is_a_decision(tmp_path, listen):
     assert check(LLAMAD, tmp_path, f"http:\n  listen: {listen}\n  allow_anonymous: true\n").returncode == 0
 
 
+def test_listening_beyond_loopback_is_fine_with_logins(tmp_path):
+    (tmp_path / "tokens").write_text("")
+    done = check(LLAMAD, tmp_path, f"http:\n  listen: 0.0.0.0\n  tokens_file: {tmp_path}/tokens\n")
+    assert done.returncode == 0 and "nobody is in" in done.stderr, done.stderr
+    done = check(LLAMAD, tmp_path, f"http:\n  listen: 0.0.0.0\n  users_file: {tmp_path}/users\n  tokens_file: {tmp_path}/tokens\n")
+    assert done.returncode == 78 and f"{tmp_path}/users: No such file" in done.stderr and "llamad passwd" in done.stderr
+    (tmp_path / "users").write_text("# nobody\nanna:secret\n")
+    done = check(LLAMAD, tmp_path, f"http: {{users_file: {tmp_path}/users}}\n")
+    assert done.returncode == 78 and f"{tmp_path}/users:2: " in done.stderr and "secret" not in done.stderr
+
+
 @pytest.mark.parametrize("listen", ["127.0.0.1", "'::1'", "127.0.0.9"])
 def test_loopback_needs_no_decision(tmp_path, listen):
     assert check(LLAMAD, tmp_path, f"http:\n  listen: {listen}\n").returncode == 0

@@ -6,6 +6,7 @@ import json
 import jsonschema
 import pytest
 
+from tests.support.accounts import Accounts, log_in, session
 from tests.support.fake_agent import FakeAgent
 from tests.support.processes import ROOT, quote
 from tests.support.waiting import wait_until
@@ -216,6 +217,30 @@ def test_parts_of_a_large_snapshot_answer_as_described(stack):
     assert any(frame.get("observations") for frame in frames) and any(frame["type"] == "part" and frame.get("readings") for frame in frames)
     for frame in frames:
         conforms(DOCUMENT["components"]["schemas"]["LiveFrame"], frame, f"live {frame['type']}")
+
+
+def test_logins_answer_as_described(stack):
+    accounts = Accounts(stack.folder / "accounts").user("rita", "--read")
+    llamad = stack.llamad({"http": accounts.http}, broker_port=1)
+    for path, item in DOCUMENT["paths"].items():
+        for method in set(item) - {"parameters"}:
+            answer = call(llamad.http, method, path)
+            expected = {"/api/health": 200}.get(path, 401)
+            assert answer.status == expected or path == "/api/session", f"{method} {path}: {answer.status}"
+            check(method, path, answer)
+    rita = session(llamad.http, "rita")
+    check("get", "/api/session", llamad.http.get("/api/session", rita))
+    for method, path in (("post", "/api/cluster/nodes/pi-a/refresh"), ("delete", "/api/cluster/nodes/pi-a")):
+        answer = llamad.http.request(method.upper(), path, rita, body=b"")
+        assert answer.status == 403
+        check(method, path.replace("pi-a", "{name}"), answer)
+    statuses = set()
+    for number in range(8):
+        answer = log_in(llamad.http, "rita", f"wrong {number}")
+        check("post", "/api/session", answer)
+        statuses.add(answer.status)
+    assert statuses == {401, 429} and int(answer.headers["retry-after"]) >= 1
+    check("delete", "/api/session", llamad.http.request("DELETE", "/api/session", rita))
 
 
 def test_health_in_every_condition_answers_as_described(stack):

@@ -30,6 +30,8 @@ class Http:
 
     def __init__(self, host: str, port: int, timeout: float = 10.0):
         self.host, self.port, self.timeout = host, port, timeout
+        #: Sent where a request says nothing else.
+        self.defaults: dict[str, str] = {}
 
     def request(self, method: str, path: str, headers: dict[str, str] | None = None, body: bytes | None = None,
                 **params: object) -> Response:
@@ -40,7 +42,8 @@ class Http:
         try:
             skip_host = headers is not None and any(name.lower() == "host" for name in headers)
             conn.putrequest(method, path, skip_host=skip_host, skip_accept_encoding=True)
-            for name, value in (headers or {}).items():
+            given = self.defaults if headers is None else headers
+            for name, value in given.items():
                 conn.putheader(name, value)
             if body is not None:
                 conn.putheader("Content-Length", str(len(body)))

@@ -94,8 +94,8 @@ static void what_llamad_cannot_run_with_is_an_error_at_its_line(void **state)
         const char *text, *problem;
     } cases[] = {
         {"cluster:\n  enabled: false\n", "llamad.yaml:2: cluster.enabled"},
-        {"http:\n  users_file: /etc/users\n", "llamad.yaml:2: http.users_file"},
-        {"http:\n  tokens_file: /etc/tokens\n", "llamad.yaml:2: http.tokens_file"},
+        {"http:\n  users_file: /etc/users\n", "llamad.yaml:2: http.users_file: /etc/users: No such file"},
+        {"http:\n  tokens_file: /etc/tokens\n", "llamad.yaml:2: http.tokens_file: /etc/tokens: No such file"},
         {"http:\n  tls: {cert: /etc/c, key: /etc/k}\n", "llamad.yaml:2: http.tls.cert"},
         {"http:\n  listen: 0.0.0.0\n", "http.allow_anonymous: true"},
         {"http:\n  listen: \"::\"\n", "http.allow_anonymous: true"},

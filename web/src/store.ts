@@ -1,12 +1,14 @@
 // The page's signals: the model, the connection, the route, the time. Views read them; only this file writes
 // them.
-import { batch, computed, signal } from '@preact/signals';
+import { batch, computed, effect, signal } from '@preact/signals';
 import { Feed } from './feed';
 import type { Connection } from './feed';
 import { browserPorts } from './ports';
 import { recall, recallPlaces, remember, rememberPlaces } from './prefs';
 import { nodeNames } from './select';
 import { SeriesStore } from './series';
+import { askSession } from './session';
+import type { Session } from './session';
 import { emptyModel, reduce } from './state';
 import type { Action, Model } from './state';
 import * as route from './route';
@@ -53,6 +55,11 @@ export const refused = computed(() => {
   const { status } = state.polling;
   return status === 401 || status === 403 ? status : 0;
 });
+
+/** Who the reader is to llamad; null while that is not known. */
+export const session = signal<Session | null>(null);
+/** May the reader change anything? llamad has the last word. */
+export const mayChange = computed(() => session.value?.scope !== 'read');
 
 // Frames wait and are taken and painted together. In a hidden tab nothing is painted, and the feed pauses soon.
 let newest: Model = emptyModel;
@@ -248,5 +255,9 @@ export function start(): void {
   setInterval(() => {
     if (!document.hidden) tick.value = Date.now();
   }, 1000);
+  // Again after each outage: it may be another llamad, or the session over.
+  effect(() => {
+    if (connection.value.phase === 'live') void askSession().then((said) => (session.value = said));
+  });
   feed.start();
 }

@@ -5,6 +5,7 @@ import type { NodeStatus } from '../wire';
 import { Dialog } from './dialog';
 import { State } from './state';
 import { ThemeSwitch } from './theme';
+import { You } from './you';
 
 const KEYS: readonly (readonly [string, string])[] = [
   ['/', 'Search in this view'],
@@ -29,6 +30,7 @@ export function Help(): JSX.Element {
         <h2>Help and settings</h2>
         <button class="button">Close</button>
       </form>
+      <You />
       <ThemeSwitch />
       <fieldset class="choices">
         <legend>Keys</legend>

@@ -2,6 +2,7 @@
 // where llamad does not let one read.
 import type { JSX } from 'preact';
 import { here, refused } from '../store';
+import { signInAddress } from './you';
 
 /** About as high as what will stand there, so that nothing jumps. */
 export function Loading(): JSX.Element {
@@ -33,9 +34,9 @@ export function Refused(): JSX.Element {
           ? 'You are not signed in, or no longer.'
           : 'llamad knows you, but does not let you read. Somebody else may.'}
       </p>
-      <button type="button" class="button" onClick={() => location.reload()}>
+      <a class="button" href={signInAddress()}>
         Sign in
-      </button>
+      </a>
     </section>
   );
 }

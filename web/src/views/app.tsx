@@ -9,6 +9,7 @@ import { Magnifier } from '../parts/magnifier';
 import { NodeSelect } from '../parts/node-select';
 import { Palette } from '../parts/palette';
 import { Loading, Refused, Welcome } from '../parts/stage';
+import { LeaveButton } from '../parts/you';
 import { plain } from '../format';
 import { brokenNodes } from '../select';
 import { VIEWS } from '../route';
@@ -94,6 +95,7 @@ export function App(): JSX.Element {
             <button type="button" aria-label="Help and settings" title="Help and settings (?)" onClick={() => (opened.value = 'help')}>
               ?
             </button>
+            <LeaveButton />
           </span>
         </div>
         <ConnectionBanner />

@@ -21,7 +21,7 @@ import { forgetNode, refreshNode } from '../ports';
 import { linkTo } from '../route';
 import type { View } from '../route';
 import { compareNames, confirmedAt, eventRows, isOld, keyReadings, memoryRows, observationRows, sourceLabel } from '../select';
-import { here, model, ports, visit } from '../store';
+import { here, mayChange, model, ports, visit } from '../store';
 import type { ClusterNode, Reading } from '../wire';
 import { Change, loadEvents } from './events';
 
@@ -124,8 +124,8 @@ function Head({ node }: { node: ClusterNode }): JSX.Element {
               Its dashboard ↗
             </a>
           )}
-          {node.type !== 'edge' && <Refresh name={node.name} button />}
-          <Forget name={node.name} />
+          {node.type !== 'edge' && mayChange.value && <Refresh name={node.name} button />}
+          {mayChange.value && <Forget name={node.name} />}
         </span>
       </div>
       <Reason code={node.cause} sentence={node.reason} />

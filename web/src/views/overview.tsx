@@ -31,7 +31,7 @@ import {
 } from '../select';
 import type { Sums } from '../select';
 import type { Model } from '../state';
-import { here, model } from '../store';
+import { here, mayChange, model } from '../store';
 import { STATUSES } from '../wire';
 import type { ClusterNode, Reading } from '../wire';
 import { Refresh } from './node';
@@ -214,7 +214,7 @@ function CardBody({ node, now }: { node: ClusterNode; now: Model }): JSX.Element
               dashboard<span class="sr"> of {plain(node.name)}</span> ↗
             </a>
           )}
-          {node.type !== 'edge' && <Refresh name={node.name} />}
+          {node.type !== 'edge' && mayChange.value && <Refresh name={node.name} />}
         </span>
       </footer>
     </>
