@@ -209,7 +209,9 @@ const struct conf_key conf_keys[] = {
      .llamad = CONF_RESTART,
      .type = CONF_STRING,
      .check = conf_check_path,
-     .help = "PEM file of the certificate (with its chain); with http.tls.key it turns https on."},
+     .help =
+         "PEM file of the certificate (with its chain); with http.tls.key it turns https on. A change of the "
+         "files is taken over by itself."},
     {.name = "http.tls.key",
      .llamad = CONF_RESTART,
      .type = CONF_STRING,

@@ -149,7 +149,8 @@ static void dashboard_url(const struct app *app, char *url, size_t size)
     if (app->config.http.public_url) {
         snprintf(url, size, "%s", app->config.http.public_url);
     } else if (!everywhere) {
-        snprintf(url, size, "http://%s%s%s:%u/", v6 ? "[" : "", listen, v6 ? "]" : "", app->config.http.port);
+        snprintf(url, size, "http%s://%s%s%s:%u/", app->config.http.tls_cert ? "s" : "", v6 ? "[" : "",
+                 listen, v6 ? "]" : "", app->config.http.port);
     }
 }
 
@@ -203,6 +204,8 @@ static int start_server(struct app *app)
         .hosts = app->config.http.hosts,
         .host_count = app->config.http.host_count,
         .public_url = app->config.http.public_url,
+        .tls_cert = app->config.http.tls_cert,
+        .tls_key = app->config.http.tls_key,
         .users_file = app->config.http.users_file,
         .tokens_file = app->config.http.tokens_file,
         .anonymous_reads = app->config.http.anonymous,
@@ -256,9 +259,10 @@ static void log_start(const struct app *app)
 {
     const char *listen = app->config.http.listen;
     bool v6 = strchr(listen, ':') != NULL;
-    log_info("llamad %s started: http://%s%s%s:%u/, broker %s:%u%s, instance %s", PROJECT_VERSION,
-             v6 ? "[" : "", listen, v6 ? "]" : "", server_port(app->server), app->config.mqtt.host,
-             app->config.mqtt.port, app->config.broker.run ? " (run by llamad)" : "", app->instance);
+    log_info("llamad %s started: http%s://%s%s%s:%u/, broker %s:%u%s, instance %s", PROJECT_VERSION,
+             app->config.http.tls_cert ? "s" : "", v6 ? "[" : "", listen, v6 ? "]" : "",
+             server_port(app->server), app->config.mqtt.host, app->config.mqtt.port,
+             app->config.broker.run ? " (run by llamad)" : "", app->instance);
     if (app->config.http.open_to_all) {
         bool logins = app->config.http.users_file || app->config.http.tokens_file;
         log_warning("http.allow_anonymous: everybody who reaches %s may read everything%s", listen,

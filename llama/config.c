@@ -150,6 +150,8 @@ static int read_http(const struct conf *conf, struct app_config *config)
     config->http.listen = conf_string(conf, "http.listen");
     config->http.port = (uint16_t)conf_int(conf, "http.port");
     config->http.public_url = conf_string(conf, "http.public_url");
+    config->http.tls_cert = conf_string(conf, "http.tls.cert");
+    config->http.tls_key = conf_string(conf, "http.tls.key");
     config->http.users_file = conf_string(conf, "http.users_file");
     config->http.tokens_file = conf_string(conf, "http.tokens_file");
     config->http.anonymous = conf_bool(conf, "http.allow_anonymous");

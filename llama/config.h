@@ -34,6 +34,7 @@ struct app_config {
         const char **hosts; /* owned array */
         size_t host_count;
         const char *public_url;
+        const char *tls_cert, *tls_key;       /* NULL = plain HTTP */
         const char *users_file, *tokens_file; /* NULL = none */
         bool anonymous;   /* who is not logged in may read; without users and tokens, everything */
         bool open_to_all; /* beyond loopback without login: the configuration allows it, the log says it */

@@ -42,24 +42,22 @@ static void check_accounts(struct conf *conf)
     }
 }
 
-/* Nothing that somebody set for safety is passed over in silence. */
-static void check_not_yet(struct conf *conf)
+static void check_tls(struct conf *conf)
 {
-    static const char *const not_yet[] = {"http.tls.cert", "http.tls.key"};
-    for (size_t i = 0; i < sizeof not_yet / sizeof *not_yet; i++) {
-        if (conf_is_set(conf, not_yet[i])) {
-            conf_report(conf, CONF_ERROR, not_yet[i],
-                        "https is not in this version yet; put a reverse proxy in front, and remove it here");
-        }
+    bool cert = conf_is_set(conf, "http.tls.cert"), key = conf_is_set(conf, "http.tls.key");
+    if (cert != key) {
+        conf_report(conf, CONF_ERROR, cert ? "http.tls.cert" : "http.tls.key",
+                    "http.tls.cert and http.tls.key belong together");
     }
-    if (conf_list_len(conf, "http.trusted_proxies") > 0) {
-        conf_report(conf, CONF_WARNING, "http.trusted_proxies", "has no effect in this version");
-    }
+    conf_check_key_pair(conf, "http.tls.cert", "http.tls.key");
 }
 
 void config_check_http(struct conf *conf)
 {
-    check_not_yet(conf);
+    check_tls(conf);
+    if (conf_list_len(conf, "http.trusted_proxies") > 0) {
+        conf_report(conf, CONF_WARNING, "http.trusted_proxies", "has no effect in this version");
+    }
     check_accounts(conf);
     const char *listen = conf_string(conf, "http.listen");
     bool logins = conf_string(conf, "http.users_file") || conf_string(conf, "http.tokens_file");

@@ -16,9 +16,6 @@
 #define ACCEPTS_PER_TURN  64
 #define DESCRIPTORS_SPARE 256 /* for the broker, polled nodes, files */
 #define SWEEP_MS          1000
-#define IDLE_S            30 /* a connection may wait for its next request */
-#define REQUEST_S         10 /* for a request to come in */
-#define DRAIN_TURNS       1000
 
 /* ---- connections ---- */
 
@@ -174,86 +171,6 @@ static uint32_t connections_that_fit(void)
     return (uint32_t)(fit > 2 * DESCRIPTORS_SPARE ? fit - DESCRIPTORS_SPARE : fit / 2);
 }
 
-/* ---- libwebsockets ---- */
-
-/* libwebsockets logs to a plain function: this limiter cannot live in a struct. */
-static struct log_limit lws_limit;
-
-static void log_lws(int level, const char *line)
-{
-    char text[LOG_TEXT];
-    uint64_t suppressed;
-    if (!log_limit_pass(&lws_limit, clock_now().mono_ms, &suppressed)) {
-        return;
-    }
-    log_write(level == LLL_ERR ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "http: libwebsockets: %s%s",
-              log_escape(text, sizeof text, line, strcspn(line, "\n")),
-              suppressed ? " (others like it were not logged)" : "");
-}
-
-static int start_lws(struct server *server, const char **ret_error)
-{
-    static const struct lws_protocols protocols[] = {
-        {.name = "llamad",
-         .callback = server_callback,
-         .per_session_data_size = sizeof(struct exchange),
-         .rx_buffer_size = 256, /* of a live session: clients have nothing to say */
-         .tx_packet_size = SCRATCH},
-        {0},
-    };
-    void *loops[1] = {loop_native(server->loop)};
-    struct lws_context_creation_info info = {
-        .port = CONTEXT_PORT_NO_LISTEN_SERVER,
-        .protocols = protocols,
-        .vhost_name = "llamad",
-        .options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS,
-        .foreign_loops = loops,
-        .pcontext = &server->context,
-        .user = server,
-        .gid = -1,
-        .uid = -1,
-        .fd_limit_per_thread = server->max_connections + 8, /* below RLIMIT_NOFILE, or EMFILE spins */
-        .max_http_header_data = LIMIT_HEADERS,
-        /* with less, as many half requests as there is room for would keep out everybody else */
-        .max_http_header_pool = (unsigned short)server->max_connections,
-        .pt_serv_buf_size = 8192,
-        .timeout_secs = REQUEST_S,
-        .keepalive_timeout = IDLE_S,
-        .alpn = "http/1.1",
-        .headers = &server_security_headers,
-    };
-    lws_set_log_level(LLL_ERR | LLL_WARN, log_lws);
-    server->context = lws_create_context(&info);
-    if (!server->context) {
-        *ret_error = "libwebsockets cannot start: is its libuv plugin installed (Debian package "
-                     "libwebsockets-evlib-uv)?";
-        return -ENOENT;
-    }
-    server->vhost = lws_create_vhost(server->context, &info);
-    if (!server->vhost) {
-        *ret_error = "libwebsockets cannot create its virtual host";
-        return -ENOMEM;
-    }
-    return 0;
-}
-
-/* On a foreign loop the first destroy only begins: the loop must run, and destroy be called again. */
-static void stop_lws(struct server *server)
-{
-    if (!server->context) {
-        return;
-    }
-    lws_context_destroy(server->context);
-    for (int i = 0; i < DRAIN_TURNS && server->context; i++) {
-        if (!loop_turn(server->loop, false)) {
-            break;
-        }
-    }
-    if (server->context) {
-        lws_context_destroy(server->context);
-    }
-}
-
 /* ---- life ---- */
 
 static int copy_options(struct server *server, const struct server_options *options, const char *instance)
@@ -293,6 +210,21 @@ static bool still_allowed(void *user, const struct auth_who *who)
     return auth_still(server->auth, who, clock_now().mono_ms);
 }
 
+static void on_tls_changed(void *user)
+{
+    struct server *server = user;
+    server_tls_reload(server->tls);
+}
+
+static int start_tls(struct server *server, const struct server_options *options)
+{
+    const char *const paths[] = {options->tls_cert, options->tls_key};
+    server->tls = server_tls_create(options->tls_cert, options->tls_key);
+    server->tls_watch = file_watch_create(server->loop, paths, 2, on_tls_changed, server);
+    server->rules.tls = true;
+    return server->tls && server->tls_watch ? 0 : -ENOMEM;
+}
+
 static int start(struct server *server, const struct server_options *options, const char *instance,
                  const char **ret_error)
 {
@@ -317,9 +249,12 @@ static int start(struct server *server, const struct server_options *options, co
         return -EINVAL;
     }
     live_guard(server->live, still_allowed, server);
+    if (options->tls_cert && start_tls(server, options) != 0) {
+        return -ENOMEM;
+    }
     int e = open_listener(server, options->listen, options->port, ret_error);
     if (e == 0) {
-        e = start_lws(server, ret_error);
+        e = server_start_lws(server, options, ret_error);
     }
     if (e != 0) {
         return e;
@@ -370,6 +305,7 @@ const struct auth_stats *server_auth_stats(const struct server *server)
 void server_reload(struct server *server)
 {
     auth_reload(server->auth);
+    server_tls_reload(server->tls);
 }
 
 void server_stop(struct server *server)
@@ -395,10 +331,12 @@ void server_destroy(struct server *server)
     }
     server->stopping = true;
     close_listener(server);
-    stop_lws(server);
+    server_stop_lws(server);
     live_destroy(server->live);
     auth_destroy(server->auth);
     server_peers_destroy(server->peers);
+    file_watch_destroy(server->tls_watch);
+    server_tls_destroy(server->tls);
     assets_destroy(server->assets);
     loop_timer_destroy(server->sweep);
     loop_after_destroy(server->work);

@@ -17,6 +17,7 @@ struct server_options {
     const char *const *hosts; /* http.hosts: further names accepted in Host */
     size_t host_count;
     const char *public_url;               /* NULL = none */
+    const char *tls_cert, *tls_key;       /* PEM files; both, or NULL = plain HTTP */
     const char *users_file, *tokens_file; /* NULL = none */
     bool anonymous_reads;                 /* whoever is neither may read; without both, everything */
     const char *web_dir; /* loaded into memory at start; NULL or unreadable: a page that says so */

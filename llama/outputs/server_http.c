@@ -298,6 +298,11 @@ int server_callback(struct lws *wsi, enum lws_callback_reasons reason, void *use
     case LWS_CALLBACK_WS_SERVER_DROP_PROTOCOL:
     case LWS_CALLBACK_CLOSED:
         return user ? on_live(server, wsi, reason, user, len) : 0;
+    case LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS: /* `user` is the SSL_CTX */
+        if (server->tls) {
+            server_tls_attach(server->tls, user);
+        }
+        return 0;
     case LWS_CALLBACK_RAW_ADOPT: /* what CONNECT becomes */
     case LWS_CALLBACK_RAW_RX:
     case LWS_CALLBACK_RAW_WRITEABLE:

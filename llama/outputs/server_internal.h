@@ -1,19 +1,21 @@
 /*
- * server_internal: what the server's parts share: server.c (life, listener), server_http.c (what lws
- * reports), server_request.c (reading a request's head), server_auth.c (who asks) and server_answer.c
- * (writing an answer).
+ * server_internal: what the server's parts share: server.c (life, listener), server_lws.c (the library),
+ * server_http.c (what lws reports), server_request.c (reading a request's head), server_auth.c (who asks) and
+ * server_answer.c (writing an answer).
  */
 #ifndef SERVER_INTERNAL_H
 #define SERVER_INTERNAL_H
 
 #include "assets.h"
 #include "auth.h"
+#include "file_watch.h"
 #include "live.h"
 #include "server.h"
 #include "server_cookie.h"
 #include "server_limits.h"
 #include "server_peers.h"
 #include "server_rules.h"
+#include "server_tls.h"
 
 #include <libwebsockets.h>
 
@@ -34,6 +36,8 @@ struct server {
     struct assets *assets;
     struct auth *auth;
     struct server_peers *peers;
+    struct server_tls *tls; /* NULL = plain HTTP, as the next */
+    struct file_watch *tls_watch;
     struct live *live;
     struct lws_context *context;
     struct lws_vhost *vhost;
@@ -101,6 +105,10 @@ struct request {
 /* server_request.c. False without memory; finish in any case. */
 bool server_read_request(struct server *server, struct lws *wsi, struct request *request);
 void server_finish_request(struct request *request);
+
+/* server_lws.c. 0, or -errno with *ret_error. */
+int server_start_lws(struct server *server, const struct server_options *options, const char **ret_error);
+void server_stop_lws(struct server *server); /* may run the loop */
 
 /* server_auth.c. */
 /* Fills request->who. False with the answer if what it says of itself is wrong. */

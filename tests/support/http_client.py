@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import ssl
 import time
 import urllib.parse
 from dataclasses import dataclass
@@ -32,13 +33,16 @@ class Http:
         self.host, self.port, self.timeout = host, port, timeout
         #: Sent where a request says nothing else.
         self.defaults: dict[str, str] = {}
+        #: Speak TLS, and trust whom this one does.
+        self.tls: ssl.SSLContext | None = None
 
     def request(self, method: str, path: str, headers: dict[str, str] | None = None, body: bytes | None = None,
                 **params: object) -> Response:
         """`params` values that are lists are repeated; the path is sent as it is."""
         if params:
             path += ("&" if "?" in path else "?") + urllib.parse.urlencode(params, doseq=True)
-        conn = http.client.HTTPConnection(self.host, self.port, timeout=self.timeout)
+        conn = http.client.HTTPConnection(self.host, self.port, timeout=self.timeout) if self.tls is None else \
+            http.client.HTTPSConnection(self.host, self.port, timeout=self.timeout, context=self.tls)
         try:
             skip_host = headers is not None and any(name.lower() == "host" for name in headers)
             conn.putrequest(method, path, skip_host=skip_host, skip_accept_encoding=True)

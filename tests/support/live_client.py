@@ -19,14 +19,16 @@ class LiveClient:
     """Reads frames in a thread until the server closes or `close` is called."""
 
     def __init__(self, host: str, port: int, query: str = "", headers: dict[str, str] | None = None,
-                 timeout: float = 10.0):
+                 timeout: float = 10.0, ca: object = None):
+        """`ca`: the file of an authority; speaks TLS then."""
         self.frames: list[dict] = []
         self.raw_frames: list[str] = []
         self.times: list[float] = []
         self.close_code: int | None = None
         self.closed = threading.Event()
         self.socket = websocket.create_connection(
-            f"ws://{host}:{port}/api/cluster/live{query}", timeout=timeout, header=headers or {},
+            f"{'wss' if ca else 'ws'}://{host}:{port}/api/cluster/live{query}", timeout=timeout, header=headers or {},
+            sslopt={"ca_certs": str(ca)} if ca else None,
             suppress_origin=True, enable_multithread=True,
             skip_utf8_validation=True)  # decoding does, a thousand times as fast
         self.socket.settimeout(None)

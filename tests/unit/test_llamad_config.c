@@ -96,7 +96,7 @@ static void what_llamad_cannot_run_with_is_an_error_at_its_line(void **state)
         {"cluster:\n  enabled: false\n", "llamad.yaml:2: cluster.enabled"},
         {"http:\n  users_file: /etc/users\n", "llamad.yaml:2: http.users_file: /etc/users: No such file"},
         {"http:\n  tokens_file: /etc/tokens\n", "llamad.yaml:2: http.tokens_file: /etc/tokens: No such file"},
-        {"http:\n  tls: {cert: /etc/c, key: /etc/k}\n", "llamad.yaml:2: http.tls.cert"},
+        {"http:\n  tls: {cert: /etc/c}\n", "http.tls.key belong together"},
         {"http:\n  listen: 0.0.0.0\n", "http.allow_anonymous: true"},
         {"http:\n  listen: \"::\"\n", "http.allow_anonymous: true"},
         {"mqtt:\n  password: a\n  password_file: /etc/b\n", "llamad.yaml:3: mqtt.password_file"},
