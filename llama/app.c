@@ -118,6 +118,7 @@ static bool finish(struct app *app)
     poller_destroy(app->poller);
     fetch_destroy(app->fetch);
     broker_destroy(app->broker);
+    app_certs_finish(app);
     keeper_destroy(app->keeper);
     for (size_t i = 0; i < APP_SIGNALS; i++) {
         loop_signal_destroy(app->signals[i]);
@@ -133,6 +134,7 @@ static bool finish(struct app *app)
         loop_destroy(app->loop);
     }
     config_finish(&app->config);
+    free(app->broker_config_dir);
     free(app->state_dir);
     conf_destroy(app->reloaded);
     conf_destroy(app->conf);

@@ -49,6 +49,7 @@ void app_on_tick(void *user)
     struct app *app = user;
     cache_tick(app->cache, clock_now());
     if (app->broker) {
+        broker_reload(app->broker);
         broker_check(app->broker, mqtt_stats(ingest_mqtt(app->ingest))->unanswered);
     }
     app_changed(app);

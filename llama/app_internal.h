@@ -3,6 +3,7 @@
  *
  *   app.c        from the start to the end; signals
  *   app_start.c  each part made from the configuration
+ *   app_certs.c  the broker's certificate
  *   app_calls.c  what the parts want of each other
  */
 #ifndef APP_INTERNAL_H
@@ -35,9 +36,14 @@ struct app {
     struct loop *loop;
     struct notify *notify; /* NULL: no service manager listens */
     struct cache *cache;
-    char *state_dir;       /* owned; NULL = there is none that may be written to */
-    struct keeper *keeper; /* NULL: nothing is kept over a restart */
-    struct broker *broker; /* NULL unless broker.run */
+    char *state_dir;         /* owned; NULL = there is none that may be written to */
+    struct keeper *keeper;   /* NULL: nothing is kept over a restart */
+    struct broker *broker;   /* NULL unless broker.run */
+    char *broker_config_dir; /* owned, as above */
+    struct {
+        char *folder, *cert, *key; /* owned; NULL unless the broker that llamad runs needs them */
+        struct loop_timer *timer;
+    } certs;
     struct fetch *fetch;
     struct poller *poller;
     struct discovery *discovery; /* NULL unless cluster.discovery_method is mdns */
@@ -67,6 +73,12 @@ struct app {
 
 /* Makes every part and connects. Half-started on error, which it has logged: a negative errno. */
 int app_start(struct app *app);
+
+/* ---- app_certs.c ---- */
+
+/* Sees to it that the broker's TLS has a certificate, now and from then on. 0, or -errno, logged. */
+int app_certs_start(struct app *app);
+void app_certs_finish(struct app *app);
 
 /* ---- app.c; `user` is the app, here and below ---- */
 

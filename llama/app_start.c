@@ -36,21 +36,31 @@ static int start_broker(struct app *app)
     if (!app->config.broker.run) {
         return 0;
     }
-    char *config_dir = folders_broker_config_dir();
-    if (!config_dir) {
+    app->broker_config_dir = folders_broker_config_dir();
+    if (!app->broker_config_dir) {
         log_error(
             "llamad: broker-config was not found beside the program; LLAMAD_BROKER_CONFIG_DIR can name it");
         return -ENOENT;
     }
+    if (app_certs_start(app) != 0) {
+        return -EIO;
+    }
     const struct broker_options options = {
         .listen = app->config.broker.listen,
         .port = app->config.broker.port,
+        .tls_listen = app->config.broker.tls_listen,
+        .tls_port = app->config.broker.tls_port,
+        .tls_cert = app->config.broker.tls_cert,
+        .tls_key = app->config.broker.tls_key,
+        .client_ca = app->config.broker.client_ca,
+        .acl_file = app->config.broker.acl_file,
+        .base_topic = app->config.mqtt.base_topic,
+        .ha_prefix = app->config.home_assistant.prefix,
         .state_dir = app->state_dir,
-        .config_dir = config_dir,
+        .config_dir = app->broker_config_dir,
     };
     const char *error = "";
     app->broker = broker_create(app->loop, &options, &error);
-    free(config_dir);
     if (!app->broker) {
         log_error("llamad: %s", error);
     }

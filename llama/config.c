@@ -40,6 +40,51 @@ static void check_mqtt(struct conf *conf)
     }
 }
 
+/* Beyond loopback, without TLS. */
+static void check_plaintext(struct conf *conf)
+{
+    const char *listen = conf_string(conf, "broker.listen");
+    if (config_is_loopback(listen) || strcmp(listen, "localhost") == 0) {
+        return;
+    }
+    if (!conf_bool(conf, "broker.allow_plaintext")) {
+        conf_report(conf, CONF_ERROR, "broker.listen",
+                    "%s is not loopback, and passwords would cross the network in the clear: use "
+                    "broker.tls.listen, or say broker.allow_plaintext: true if that is wanted",
+                    listen);
+    }
+    if (!conf_string(conf, "mqtt.username")) {
+        conf_report(conf, CONF_ERROR, "broker.listen",
+                    "%s is not loopback, so that broker wants an account, from llamad too: 'llamad enrol "
+                    "llamad' makes it, mqtt.username and mqtt.password_file name it",
+                    listen);
+    }
+}
+
+static void check_broker_tls(struct conf *conf)
+{
+    static const char *const useless[] = {"broker.tls.cert", "broker.tls.key", "broker.tls.client_ca"};
+    bool listens = conf_is_set(conf, "broker.tls.listen");
+    for (size_t i = 0; !listens && i < sizeof useless / sizeof *useless; i++) {
+        if (conf_is_set(conf, useless[i])) {
+            conf_report(conf, CONF_ERROR, useless[i], "has no effect without broker.tls.listen");
+        }
+    }
+    if (conf_is_set(conf, "broker.tls.cert") != conf_is_set(conf, "broker.tls.key")) {
+        conf_report(conf, CONF_ERROR,
+                    conf_is_set(conf, "broker.tls.cert") ? "broker.tls.cert" : "broker.tls.key",
+                    "broker.tls.cert and broker.tls.key belong together");
+    }
+    if (listens && conf_int(conf, "broker.tls.port") == conf_int(conf, "broker.port")) {
+        conf_report(conf, CONF_ERROR, "broker.tls.port",
+                    "is broker.port as well: the one speaks TLS, the other does not");
+    }
+    if (conf_is_set(conf, "broker.password_file")) {
+        conf_report(conf, CONF_WARNING, "broker.password_file",
+                    "has no effect with broker.run: the accounts of that broker are in cluster.state_dir");
+    }
+}
+
 static void check_broker(struct conf *conf)
 {
     if (!conf_bool(conf, "broker.run")) {
@@ -47,17 +92,10 @@ static void check_broker(struct conf *conf)
     }
     if (conf_is_set(conf, "mqtt.tls.ca")) {
         conf_report(conf, CONF_ERROR, "mqtt.tls.ca",
-                    "the broker that llamad runs (broker.run) speaks no TLS");
+                    "llamad reaches the broker that it runs (broker.run) without TLS, on this machine");
     }
-    const char *listen = conf_string(conf, "broker.listen");
-    if (!config_is_loopback(listen) && strcmp(listen, "localhost") != 0 &&
-        !conf_string(conf, "mqtt.username")) {
-        conf_report(
-            conf, CONF_ERROR, "broker.listen",
-            "%s is not loopback, so that broker wants passwords, from llamad too: set mqtt.username and "
-            "mqtt.password_file (broker-config/README.md)",
-            listen);
-    }
+    check_plaintext(conf);
+    check_broker_tls(conf);
     if (conf_is_set(conf, "mqtt.broker") && strcmp(conf_string(conf, "mqtt.broker"), "localhost") != 0 &&
         strcmp(conf_string(conf, "mqtt.broker"), conf_string(conf, "broker.listen")) != 0) {
         conf_report(conf, CONF_WARNING, "mqtt.broker",
@@ -178,6 +216,12 @@ int config_read(const struct conf *conf, struct app_config *ret_config)
     config.broker.run = conf_bool(conf, "broker.run");
     config.broker.listen = conf_string(conf, "broker.listen");
     config.broker.port = (uint16_t)conf_int(conf, "broker.port");
+    config.broker.tls_listen = conf_string(conf, "broker.tls.listen");
+    config.broker.tls_port = (uint16_t)conf_int(conf, "broker.tls.port");
+    config.broker.tls_cert = conf_string(conf, "broker.tls.cert");
+    config.broker.tls_key = conf_string(conf, "broker.tls.key");
+    config.broker.client_ca = conf_string(conf, "broker.tls.client_ca");
+    config.broker.acl_file = conf_string(conf, "broker.acl_file");
     config.poll.timeout_ms = (uint32_t)(conf_double(conf, "cluster.request_timeout") * 1000);
     config.poll.item_limit = (uint32_t)conf_int(conf, "alpaca.limit");
     config.home_assistant.enabled = conf_bool(conf, "home_assistant.enabled");

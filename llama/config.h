@@ -27,6 +27,10 @@ struct app_config {
         bool run;
         const char *listen;
         uint16_t port;
+        const char *tls_listen; /* NULL: no TLS */
+        uint16_t tls_port;
+        const char *tls_cert, *tls_key; /* NULL: of llamad's own authority */
+        const char *client_ca, *acl_file;
     } broker;
     struct {
         const char *listen;

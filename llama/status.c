@@ -31,6 +31,12 @@ static void write_broker(const struct status_parts *parts, struct buf *out)
         buf_json_key(out, "running");
         buf_json_bool(out, broker_is_running(parts->broker));
         member_int(out, "restarts", broker_restarts(parts->broker));
+        buf_json_key(out, "troubles");
+        buf_char(out, '{');
+        for (enum broker_trouble t = 0; t < BROKER_TROUBLES; t++) {
+            member_int(out, broker_trouble_name(t), broker_troubles(parts->broker)->counts[t]);
+        }
+        buf_char(out, '}');
         buf_char(out, '}');
     }
     buf_char(out, '}');

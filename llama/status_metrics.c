@@ -101,6 +101,13 @@ static void write_optional(struct buf *out, const struct status_parts *parts)
               broker_is_running(parts->broker));
         counter(out, "llamad_broker_child_restarts_total", "Restarts of the broker that llamad runs.",
                 broker_restarts(parts->broker));
+        exposition_family(out, "llamad_broker_child_troubles_total", "counter",
+                          "What clients of the broker that llamad runs did wrong, as far as it tells.");
+        for (enum broker_trouble t = 0; t < BROKER_TROUBLES; t++) {
+            exposition_sample(out, "llamad_broker_child_troubles_total");
+            exposition_word(out, "kind", broker_trouble_name(t));
+            exposition_int(out, (int64_t)broker_troubles(parts->broker)->counts[t]);
+        }
     }
 }
 

@@ -8,18 +8,15 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
-#include <netdb.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PORT_WAIT_MS   2000 /* for a predecessor that is just ending */
-#define PORT_RETRY_MS  50
 #define BACKOFF_MIN_MS 500
 #define BACKOFF_MAX_MS 30000
 #define STABLE_MS      60000 /* having run for that long, the next restart is quick again */
@@ -43,38 +40,23 @@ struct broker {
     struct loop_io *output_io;
     char line[LINE_MAX_LEN];
     size_t line_len; /* what does not fit is dropped */
+    struct broker_log log;
+    struct broker_options options; /* its strings are borrowed */
+    uint64_t stamp;                /* of the files that mosquitto reads again on SIGHUP */
     bool stopping;
     void (*done)(void *user);
     void *done_user;
-    char listen[INET6_ADDRSTRLEN + 64];
+    char listen[2 * INET6_ADDRSTRLEN + 64];
 };
 
 /* --- its output --- */
-
-static bool starts_with(const char *line, size_t len, const char *word)
-{
-    return len >= strlen(word) && memcmp(line, word, strlen(word)) == 0;
-}
-
-static void log_line(const char *line, size_t len)
-{
-    char text[LINE_MAX_LEN];
-    log_escape(text, sizeof text, line, len);
-    if (starts_with(line, len, "Error")) {
-        log_error("broker: mosquitto: %s", text);
-    } else if (starts_with(line, len, "Warning")) {
-        log_warning("broker: mosquitto: %s", text);
-    } else {
-        log_debug(LOG_BROKER, "mosquitto: %s", text);
-    }
-}
 
 static void take_output(struct broker *broker, const char *data, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
         if (data[i] == '\n') {
             if (broker->line_len > 0) {
-                log_line(broker->line, broker->line_len);
+                broker_log_line(&broker->log, broker->line, broker->line_len, clock_now().mono_ms);
             }
             broker->line_len = 0;
         } else if (broker->line_len < sizeof broker->line) {
@@ -245,50 +227,6 @@ static void on_timer(void *user)
 
 /* --- before the start --- */
 
-/* 0 if the port is free, else an errno. Bound and released again as mosquitto would bind it. */
-static int try_port(const struct addrinfo *address)
-{
-    int on = 1;
-    int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0) {
-        return errno;
-    }
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    int e = bind(fd, address->ai_addr, address->ai_addrlen) == 0 && listen(fd, 1) == 0 ? 0 : errno;
-    close(fd);
-    return e;
-}
-
-static int check_port(const struct broker_options *options, char error[BROKER_ERROR_SIZE])
-{
-    char port[8];
-    struct addrinfo *address = NULL;
-    struct addrinfo hints = {
-        .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_PASSIVE};
-    snprintf(port, sizeof port, "%u", options->port);
-    const char *host = strcmp(options->listen, "localhost") == 0 ? "127.0.0.1" : options->listen;
-    int e = getaddrinfo(host, port, &hints, &address);
-    if (e != 0) {
-        snprintf(error, BROKER_ERROR_SIZE, "broker.listen: \"%s\" is not a numeric address", options->listen);
-        return -1;
-    }
-    for (int waited_ms = 0; (e = try_port(address)) == EADDRINUSE && waited_ms < PORT_WAIT_MS;
-         waited_ms += PORT_RETRY_MS) {
-        usleep(PORT_RETRY_MS * 1000);
-    }
-    freeaddrinfo(address);
-    if (e == EADDRINUSE) {
-        snprintf(error, BROKER_ERROR_SIZE,
-                 "%s:%u is in use: a broker runs there already? Use it (broker.run: false), or set another "
-                 "broker.port",
-                 options->listen, options->port);
-    } else if (e != 0) {
-        snprintf(error, BROKER_ERROR_SIZE, "cannot listen on %s:%u: %s", options->listen, options->port,
-                 strerror(e));
-    }
-    return e ? -1 : 0;
-}
-
 static int prepare(struct broker *broker, const struct broker_options *options, char error[BROKER_ERROR_SIZE])
 {
     const char *program = options->program ? options->program : "mosquitto";
@@ -296,10 +234,29 @@ static int prepare(struct broker *broker, const struct broker_options *options, 
         snprintf(error, BROKER_ERROR_SIZE, "%s was not found; install the package mosquitto", program);
         return -1;
     }
-    if (check_port(options, error) != 0) {
+    if (broker_check_port(options->listen, options->port, "broker", error) != 0) {
         return -1;
     }
-    return broker_files_write(options, &broker->user, &broker->dir, error);
+    if (options->tls_listen &&
+        broker_check_port(options->tls_listen, options->tls_port, "broker.tls", error) != 0) {
+        return -1;
+    }
+    if (broker_files_write(options, &broker->user, &broker->dir, error) != 0) {
+        return -1;
+    }
+    broker->stamp = broker_files_stamp(options, broker->dir);
+    return 0;
+}
+
+/* "127.0.0.1:1883 and, with TLS, 0.0.0.0:8883" */
+static void describe(struct broker *broker)
+{
+    const struct broker_options *options = &broker->options;
+    int len = snprintf(broker->listen, sizeof broker->listen, "%s:%u", options->listen, options->port);
+    if (options->tls_listen && len > 0 && (size_t)len < sizeof broker->listen) {
+        snprintf(broker->listen + len, sizeof broker->listen - (size_t)len, " and, with TLS, %s:%u",
+                 options->tls_listen, options->tls_port);
+    }
 }
 
 /* --- interface --- */
@@ -314,11 +271,12 @@ struct broker *broker_create(struct loop *loop, const struct broker_options *opt
     }
     struct now now = clock_now();
     broker->loop = loop;
+    broker->options = *options;
     broker->dir = -1;
     broker->output = -1;
     backoff_init(&broker->backoff, BACKOFF_MIN_MS, BACKOFF_MAX_MS,
                  (uint64_t)now.wall_ms ^ (uint64_t)getpid());
-    snprintf(broker->listen, sizeof broker->listen, "%s:%u", options->listen, options->port);
+    describe(broker);
     broker->timer = loop_timer_create(loop, on_timer, broker);
     broker->child_signal = loop_signal_create(loop, SIGCHLD, on_child, broker);
     if (!broker->timer || !broker->child_signal) {
@@ -348,6 +306,29 @@ uint32_t broker_restarts(const struct broker *broker)
 bool broker_is_running(const struct broker *broker)
 {
     return broker->pid > 0;
+}
+
+const struct broker_log *broker_troubles(const struct broker *broker)
+{
+    return &broker->log;
+}
+
+void broker_reload(struct broker *broker)
+{
+    char error[BROKER_ERROR_SIZE];
+    uint64_t stamp = broker_files_stamp(&broker->options, broker->dir);
+    if (stamp == broker->stamp) {
+        return;
+    }
+    broker->stamp = stamp; /* whatever comes of it: the next change is another matter */
+    if (broker_files_renew(&broker->options, broker->dir, &broker->user, error) != 0) {
+        log_error("broker: %s; mosquitto goes on with what it has", error);
+        return;
+    }
+    log_info("broker: accounts, rules or certificates changed; mosquitto reads them again");
+    if (broker->pid > 0) {
+        kill(broker->pid, SIGHUP);
+    }
 }
 
 void broker_check(struct broker *broker, unsigned unanswered)

@@ -14,7 +14,12 @@
 #include <unistd.h>
 
 #define BROKER_USER "mosquitto"
-#define FILE_MAX    ((size_t)1024 * 1024) /* of a file in broker-config/ */
+#define FILE_MAX    ((size_t)1024 * 1024) /* of a file that is copied */
+/* In the folder: */
+#define ACCOUNTS      "passwd"
+#define TLS_CERT      "tls.crt"
+#define TLS_KEY       "tls.key"
+#define TLS_CLIENT_CA "client-ca.crt"
 
 static int fail(char error[BROKER_ERROR_SIZE], const char *what, const char *path)
 {
@@ -70,10 +75,8 @@ static int open_folder(const char *state_dir, const struct broker_user *user, ch
     return dir;
 }
 
-static int read_file(const char *folder, const char *name, struct buf *out, char error[BROKER_ERROR_SIZE])
+static int read_path(const char *path, struct buf *out, char error[BROKER_ERROR_SIZE])
 {
-    char path[PATH_MAX];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
     FILE *file = fopen(path, "re");
     if (!file) {
         return fail(error, "cannot read", path);
@@ -92,6 +95,13 @@ static int read_file(const char *folder, const char *name, struct buf *out, char
     return 0;
 }
 
+static int read_file(const char *folder, const char *name, struct buf *out, char error[BROKER_ERROR_SIZE])
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return read_path(path, out, error);
+}
+
 /* Written beside and renamed, so that a broker never reads half a file; never through somebody's symbolic
  * link. */
 static int write_file(int dir, const char *name, const struct buf *content, const struct broker_user *user,
@@ -100,11 +110,12 @@ static int write_file(int dir, const char *name, const struct buf *content, cons
     char fresh[64];
     snprintf(fresh, sizeof fresh, "%s.new", name);
     unlinkat(dir, fresh, 0);
-    int fd = openat(dir, fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);
+    int fd = openat(dir, fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0) {
         return fail(error, "cannot write broker file", name);
     }
-    bool written = !content->failed && write(fd, content->data, content->len) == (ssize_t)content->len;
+    bool written = !content->failed &&
+                   (content->len == 0 || write(fd, content->data, content->len) == (ssize_t)content->len);
     bool owned = !user->change || fchown(fd, user->uid, user->gid) == 0;
     if (close(fd) != 0 || !written || !owned || renameat(dir, fresh, dir, name) != 0) {
         return fail(error, "cannot write broker file", name);
@@ -123,62 +134,174 @@ bool broker_is_loopback(const char *address)
     return strcmp(address, "::1") == 0 || strcmp(address, "localhost") == 0;
 }
 
+static bool needs_accounts(const struct broker_options *options)
+{
+    return options->tls_listen || !broker_is_loopback(options->listen);
+}
+
+/* A client id cannot be somebody else's when it is the user name: otherwise who has an account could throw
+ * others out by connecting under their ids. */
+static void write_accounts(struct buf *out)
+{
+    buf_str(out,
+            "allow_anonymous false\npassword_file passwd\nacl_file acl\nuse_username_as_clientid true\n");
+}
+
 /* What depends on this installation; the rest is broker-config/mosquitto.conf as it stands. Paths are
  * relative to the folder, which is mosquitto's working directory. */
-static void write_head(struct buf *out, const struct broker_options *options, bool loopback)
+static void write_head(struct buf *out, const struct broker_options *options)
 {
     buf_str(
         out,
         "# Written by llamad at each start; changes are lost. Lasting ones belong into mosquitto.conf of\n"
-        "# broker-config, which follows below.\n");
+        "# broker-config, which follows below.\n"
+        "per_listener_settings true\n");
     buf_printf(out, "listener %u %s\n", options->port, options->listen);
-    buf_printf(out, "allow_anonymous %s\n", loopback ? "true" : "false");
-    if (!loopback) {
-        buf_str(out, "password_file passwd\nacl_file acl\n");
+    if (broker_is_loopback(options->listen)) {
+        buf_str(out, "allow_anonymous true\n");
+    } else {
+        write_accounts(out);
+    }
+    if (options->tls_listen) {
+        buf_printf(out, "listener %u %s\n", options->tls_port, options->tls_listen);
+        write_accounts(out);
+        buf_str(out, "certfile " TLS_CERT "\nkeyfile " TLS_KEY "\ntls_version tlsv1.2\n");
+        if (options->client_ca) {
+            buf_str(out, "cafile " TLS_CLIENT_CA "\nrequire_certificate true\n");
+        }
     }
     buf_str(out, "persistence true\npersistence_location ./\n"
                  "log_dest stderr\nlog_timestamp false\nlog_type error\nlog_type warning\nlog_type notice\n"
-                 "connection_messages false\n\n");
+                 "connection_messages true\n\n");
 }
 
-static int check_passwords(const struct broker_options *options, int dir, const struct broker_user *user,
-                           char error[BROKER_ERROR_SIZE])
+/* Replaces the topic level `from` wherever it stands between one of `before` and a slash. `text` and `out`
+ * are not the same. */
+static void put_in(struct buf *out, const struct buf *text, const char *before, const char *from,
+                   const char *to)
 {
-    if (faccessat(dir, "passwd", R_OK, 0) != 0) {
-        snprintf(error, BROKER_ERROR_SIZE,
-                 "broker.listen %s is not loopback, so clients need passwords: make %s/broker/passwd with "
-                 "mosquitto_passwd (broker-config/README.md)",
-                 options->listen, options->state_dir);
-        return -1;
+    size_t from_len = strlen(from);
+    for (size_t i = 0; i < text->len; i++) {
+        const char *at = text->data + i;
+        bool found = i > 0 && strchr(before, at[-1]) && text->len - i > from_len &&
+                     memcmp(at, from, from_len) == 0 && at[from_len] == '/';
+        if (found) {
+            buf_str(out, to);
+            i += from_len - 1;
+        } else {
+            buf_char(out, *at);
+        }
     }
-    if (user->change && fchownat(dir, "passwd", user->uid, user->gid, AT_SYMLINK_NOFOLLOW) != 0) {
-        return fail(error, "cannot change the owner of", "passwd");
+}
+
+static int write_rules(const struct broker_options *options, int dir, const struct broker_user *user,
+                       char error[BROKER_ERROR_SIZE])
+{
+    struct buf raw = BUF_INIT, based = BUF_INIT, rules = BUF_INIT;
+    int e = read_file(options->config_dir, "acl", &raw, error);
+    if (e == 0) {
+        put_in(&based, &raw, " /", "alpaca", options->base_topic ? options->base_topic : "alpaca");
+        put_in(&rules, &based, " ", "homeassistant",
+               options->ha_prefix ? options->ha_prefix : "homeassistant");
+        buf_char(&rules, '\n');
+    }
+    if (e == 0 && options->acl_file) {
+        e = read_path(options->acl_file, &rules, error);
+    }
+    e = e ? e : write_file(dir, "acl", &rules, user, error);
+    buf_finish(&raw);
+    buf_finish(&based);
+    buf_finish(&rules);
+    return e;
+}
+
+/* --- accounts and certificates --- */
+
+/* Without any there is an empty file: mosquitto does not start without, and there may be accounts later. */
+static int prepare_accounts(int dir, const struct broker_user *user, char error[BROKER_ERROR_SIZE])
+{
+    const struct buf none = BUF_INIT;
+    if (faccessat(dir, ACCOUNTS, F_OK, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT) {
+        return write_file(dir, ACCOUNTS, &none, user, error);
+    }
+    if (user->change && fchownat(dir, ACCOUNTS, user->uid, user->gid, AT_SYMLINK_NOFOLLOW) != 0) {
+        return fail(error, "cannot change the owner of", ACCOUNTS);
     }
     return 0;
+}
+
+static int copy_file(const char *path, int dir, const char *name, const struct broker_user *user,
+                     char error[BROKER_ERROR_SIZE])
+{
+    struct buf content = BUF_INIT;
+    int e = read_path(path, &content, error);
+    e = e ? e : write_file(dir, name, &content, user, error);
+    if (content.data) {
+        explicit_bzero(content.data, content.len);
+    }
+    buf_finish(&content);
+    return e;
+}
+
+static int copy_certificates(const struct broker_options *options, int dir, const struct broker_user *user,
+                             char error[BROKER_ERROR_SIZE])
+{
+    int e = copy_file(options->tls_key, dir, TLS_KEY, user, error);
+    e = e ? e : copy_file(options->tls_cert, dir, TLS_CERT, user, error);
+    if (e == 0 && options->client_ca) {
+        e = copy_file(options->client_ca, dir, TLS_CLIENT_CA, user, error);
+    }
+    return e;
+}
+
+int broker_files_renew(const struct broker_options *options, int dir, const struct broker_user *user,
+                       char error[BROKER_ERROR_SIZE])
+{
+    if (!needs_accounts(options)) {
+        return 0;
+    }
+    int e = prepare_accounts(dir, user, error);
+    e = e ? e : write_rules(options, dir, user, error);
+    return e || !options->tls_listen ? e : copy_certificates(options, dir, user, error);
+}
+
+static uint64_t stamp_of(int dir, const char *path, uint64_t before)
+{
+    struct stat status;
+    if (!path || fstatat(dir, path, &status, 0) != 0) {
+        return before;
+    }
+    const uint64_t parts[] = {(uint64_t)status.st_ino, (uint64_t)status.st_size,
+                              (uint64_t)status.st_mtim.tv_sec, (uint64_t)status.st_mtim.tv_nsec};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        before = (before ^ parts[i]) * UINT64_C(1099511628211); /* FNV-1a, in larger steps */
+    }
+    return before;
+}
+
+uint64_t broker_files_stamp(const struct broker_options *options, int dir)
+{
+    const char *const files[] = {options->tls_cert, options->tls_key, options->client_ca, options->acl_file};
+    uint64_t stamp = UINT64_C(14695981039346656037);
+    if (!needs_accounts(options)) {
+        return stamp;
+    }
+    stamp = stamp_of(dir, ACCOUNTS, stamp);
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        stamp = stamp_of(AT_FDCWD, files[i], stamp);
+    }
+    return stamp;
 }
 
 static int write_files(const struct broker_options *options, int dir, const struct broker_user *user,
                        char error[BROKER_ERROR_SIZE])
 {
     struct buf config = BUF_INIT;
-    struct buf rules = BUF_INIT;
-    bool loopback = broker_is_loopback(options->listen);
-    write_head(&config, options, loopback);
+    write_head(&config, options);
     int e = read_file(options->config_dir, "mosquitto.conf", &config, error);
-    if (e == 0 && !loopback) {
-        e = check_passwords(options, dir, user, error);
-    }
-    if (e == 0 && !loopback) {
-        e = read_file(options->config_dir, "acl", &rules, error);
-    }
-    if (e == 0 && !loopback) {
-        e = write_file(dir, "acl", &rules, user, error);
-    }
-    if (e == 0) {
-        e = write_file(dir, "mosquitto.conf", &config, user, error);
-    }
+    e = e ? e : broker_files_renew(options, dir, user, error);
+    e = e ? e : write_file(dir, "mosquitto.conf", &config, user, error);
     buf_finish(&config);
-    buf_finish(&rules);
     return e;
 }
 
@@ -200,33 +323,4 @@ int broker_files_write(const struct broker_options *options, struct broker_user 
     *ret_user = user;
     *ret_dir = dir;
     return 0;
-}
-
-/* --- the program --- */
-
-static bool is_program(const char *folder, size_t folder_len, const char *name, char *buffer, size_t size)
-{
-    int len = snprintf(buffer, size, "%.*s/%s", (int)folder_len, folder, name);
-    return len > 0 && (size_t)len < size && access(buffer, X_OK) == 0;
-}
-
-int broker_find_program(const char *name, char *buffer, size_t size)
-{
-    static const char *const admin_folders[] = {"/usr/sbin", "/usr/local/sbin", "/sbin"};
-    if (strchr(name, '/')) {
-        return (size_t)snprintf(buffer, size, "%s", name) < size && access(buffer, X_OK) == 0 ? 0 : -ENOENT;
-    }
-    for (const char *path = getenv("PATH"); path && *path;) {
-        size_t len = strcspn(path, ":");
-        if (len > 0 && is_program(path, len, name, buffer, size)) {
-            return 0;
-        }
-        path += len + (path[len] == ':');
-    }
-    for (size_t i = 0; i < sizeof admin_folders / sizeof *admin_folders; i++) {
-        if (is_program(admin_folders[i], strlen(admin_folders[i]), name, buffer, size)) {
-            return 0;
-        }
-    }
-    return -ENOENT;
 }

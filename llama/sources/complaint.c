@@ -9,9 +9,9 @@
 #define FNV_OFFSET UINT64_C(14695981039346656037)
 #define FNV_PRIME  UINT64_C(1099511628211)
 
-static uint64_t hash(const char *text, size_t len, enum reject reason)
+static uint64_t hash(const char *text, size_t len, unsigned kind)
 {
-    uint64_t h = (FNV_OFFSET ^ (uint64_t)reason) * FNV_PRIME;
+    uint64_t h = (FNV_OFFSET ^ kind) * FNV_PRIME;
     for (size_t i = 0; i < len; i++) {
         h = (h ^ (unsigned char)text[i]) * FNV_PRIME;
     }
@@ -50,12 +50,18 @@ static bool line_left(struct complaints *complaints, int64_t mono_ms)
     return true;
 }
 
+bool complaint_passes(struct complaints *complaints, const char *subject, size_t subject_len, unsigned kind,
+                      int64_t mono_ms, uint64_t *ret_again)
+{
+    struct log_limit *limit = limit_of(complaints, hash(subject, subject_len, kind));
+    return log_limit_pass(limit, mono_ms, ret_again) && line_left(complaints, mono_ms);
+}
+
 void complain(struct complaints *complaints, const char *source, const char *subject, size_t subject_len,
               const struct fault *fault, int64_t mono_ms)
 {
-    struct log_limit *limit = limit_of(complaints, hash(subject, subject_len, fault->reason));
     uint64_t again = 0;
-    if (!log_limit_pass(limit, mono_ms, &again) || !line_left(complaints, mono_ms)) {
+    if (!complaint_passes(complaints, subject, subject_len, fault->reason, mono_ms, &again)) {
         return;
     }
     char text[LOG_TEXT];

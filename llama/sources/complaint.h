@@ -26,5 +26,9 @@ struct complaints { /* embedded; start zeroed */
 /* "<source>: <subject>: <reason>: <detail>" as a warning; `subject` (a topic, a node) is escaped here. */
 void complain(struct complaints *complaints, const char *source, const char *subject, size_t subject_len,
               const struct fault *fault, int64_t mono_ms);
+/* For complaints of another wording: may there be a line now for this subject and `kind`? *ret_again: how
+ * many were swallowed since its last. */
+bool complaint_passes(struct complaints *complaints, const char *subject, size_t subject_len, unsigned kind,
+                      int64_t mono_ms, uint64_t *ret_again);
 
 #endif

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import paho.mqtt.client as paho
 from paho.mqtt.packettypes import PacketTypes
@@ -35,7 +36,7 @@ class MqttClient:
     """Connected to a broker on loopback; its network thread runs until `close`."""
 
     def __init__(self, port: int, host: str = "127.0.0.1", client_id: str = "", username: str | None = None,
-                 password: str | None = None):
+                 password: str | None = None, ca: Path | None = None, cert: tuple[Path, Path] | None = None):
         self._messages: list[Message] = []
         self._lock = threading.Lock()
         self._subscribed: set[int] = set()
@@ -44,16 +45,25 @@ class MqttClient:
         self.client.max_inflight_messages_set(1000)
         if username is not None:
             self.client.username_pw_set(username, password)
+        if ca is not None:
+            self.client.tls_set(str(ca), *(map(str, cert) if cert else ()))
         self.client.on_connect = self._on_connect
+        self.client.on_disconnect = lambda *_args: self._connected.clear()
         self.client.on_message = self._on_message
         self.client.on_subscribe = lambda _c, _u, mid, _codes, _p: self._subscribed.add(mid)
+        self.refusal: str | None = None
         self.client.connect(host, port, keepalive=30, clean_start=True)
         self.client.loop_start()
-        wait_until(self._connected.is_set, 5, "test client connected to the broker")
+        wait_until(lambda: self._connected.is_set() or self.refusal, 5, "the broker answered the test client")
+        if self.refusal:
+            self.client.loop_stop()
+            raise ConnectionRefusedError(self.refusal)
 
     def _on_connect(self, _client, _userdata, _flags, code, _properties) -> None:
         if code == 0:
             self._connected.set()
+        else:
+            self.refusal = str(code)
 
     def _on_message(self, _client, _userdata, message) -> None:
         properties = message.properties
@@ -103,6 +113,10 @@ class MqttClient:
             found = self.messages(topic, since)
             return found if len(found) >= count else None
         return wait_until(enough, timeout, f"{count} messages on {topic}")
+
+    @property
+    def connected(self) -> bool:
+        return self._connected.is_set()
 
     def close(self) -> None:
         self.client.disconnect()

@@ -331,55 +331,167 @@ static void program_that_cannot_run_is_tried_again_later_and_later(void **state)
     broker_destroy(broker);
 }
 
-static void beyond_loopback_passwords_are_needed(void **state)
+static const char *path_in(const struct world *world, const char *name)
 {
-    struct world *world = *state;
-    struct broker_options options = options_of(world);
-    const char *error;
-    options.listen = "0.0.0.0";
-    assert_null(broker_create(world->loop, &options, &error));
-    assert_true(logged(world, "broker/passwd"));
+    static char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/broker/%s", world->folder, name);
+    return path;
 }
 
-static char *read_config(const struct world *world)
+static const char *read_text(const struct world *world, const char *name)
 {
     static char text[8192];
-    char path[PATH_MAX];
-    snprintf(path, sizeof path, "%s/broker/mosquitto.conf", world->folder);
-    FILE *file = fopen(path, "re");
+    FILE *file = fopen(path_in(world, name), "re");
     assert_non_null(file);
     text[fread(text, 1, sizeof text - 1, file)] = '\0';
     fclose(file);
     return text;
 }
 
+static const char *write_text(const struct world *world, const char *name, const char *content)
+{
+    static char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/%s", world->folder, name);
+    FILE *file = fopen(path, "we");
+    assert_non_null(file);
+    fputs(content, file);
+    fclose(file);
+    return path;
+}
+
+static void write_files(const struct broker_options *options)
+{
+    struct broker_user user;
+    char error[BROKER_ERROR_SIZE] = "";
+    int dir;
+    if (broker_files_write(options, &user, &dir, error) != 0) {
+        fail_msg("%s", error);
+    }
+    close(dir);
+}
+
 static void configuration_is_the_shipped_one_behind_our_lines(void **state)
 {
     struct world *world = *state;
     struct broker_options options = options_of(world);
-    struct broker_user user;
-    char error[BROKER_ERROR_SIZE] = "";
-    int dir;
-    assert_int_equal(broker_files_write(&options, &user, &dir, error), 0);
-    close(dir);
-    const char *text = read_config(world);
+    struct stat status;
+    write_files(&options);
+    const char *text = read_text(world, "mosquitto.conf");
+    assert_non_null(strstr(text, "per_listener_settings true\n"));
     assert_non_null(strstr(text, "allow_anonymous true\n"));
     assert_non_null(strstr(text, "max_packet_size 1048576\n"));
     assert_non_null(strstr(text, "persistence_location ./\n"));
-
-    char path[PATH_MAX];
-    snprintf(path, sizeof path, "%s/broker/passwd", world->folder);
-    close(open(path, O_CREAT | O_WRONLY, 0600));
-    options.listen = "0.0.0.0";
-    assert_int_equal(broker_files_write(&options, &user, &dir, error), 0);
-    close(dir);
-    text = read_config(world);
-    assert_non_null(strstr(text, "allow_anonymous false\n"));
-    assert_non_null(strstr(text, "password_file passwd\nacl_file acl\n"));
-    struct stat status;
-    snprintf(path, sizeof path, "%s/broker", world->folder);
-    assert_int_equal(stat(path, &status), 0);
+    assert_null(strstr(text, "password_file"));
+    assert_int_not_equal(access(path_in(world, "passwd"), F_OK), 0);
+    assert_int_equal(stat(path_in(world, ""), &status), 0);
     assert_int_equal(status.st_mode & 0007, 0);
+}
+
+static void beyond_loopback_everybody_needs_an_account(void **state)
+{
+    struct world *world = *state;
+    struct broker_options options = options_of(world);
+    options.listen = "0.0.0.0";
+    write_files(&options);
+    const char *text = read_text(world, "mosquitto.conf");
+    assert_non_null(strstr(text, "allow_anonymous false\npassword_file passwd\nacl_file acl\n"
+                                 "use_username_as_clientid true\n"));
+    assert_null(strstr(text, "allow_anonymous true"));
+    assert_string_equal(read_text(world, "passwd"), "");
+    assert_non_null(strstr(read_text(world, "acl"), "\npattern read alpaca/%u/refresh\n"));
+}
+
+static void accounts_that_are_there_stay(void **state)
+{
+    struct world *world = *state;
+    struct broker_options options = options_of(world);
+    options.listen = "0.0.0.0";
+    write_files(&options);
+    write_text(world, "broker/passwd", "pi-kitchen:$7$101$x$y\n");
+    write_files(&options);
+    assert_string_equal(read_text(world, "passwd"), "pi-kitchen:$7$101$x$y\n");
+}
+
+static void tls_listener_has_accounts_and_the_other_stays_as_it_is(void **state)
+{
+    struct world *world = *state;
+    struct broker_options options = options_of(world);
+    struct stat status;
+    char cert[PATH_MAX], key[PATH_MAX], ca[PATH_MAX];
+    options.tls_listen = "0.0.0.0";
+    options.tls_port = 8883;
+    options.tls_cert = strcpy(cert, write_text(world, "c.pem", "certificate"));
+    options.tls_key = strcpy(key, write_text(world, "k.pem", "key"));
+    write_files(&options);
+    const char *text = read_text(world, "mosquitto.conf");
+    const char *open_listener = strstr(text, " 127.0.0.1\nallow_anonymous true\n");
+    const char *tls_listener = strstr(text, "listener 8883 0.0.0.0\nallow_anonymous false\n");
+    assert_non_null(open_listener);
+    assert_non_null(tls_listener);
+    assert_true(open_listener < tls_listener);
+    assert_non_null(strstr(tls_listener, "certfile tls.crt\nkeyfile tls.key\ntls_version tlsv1.2\n"));
+    assert_null(strstr(text, "require_certificate"));
+    assert_string_equal(read_text(world, "tls.key"), "key");
+    assert_int_equal(stat(path_in(world, "tls.key"), &status), 0);
+    assert_int_equal(status.st_mode & 0777, 0600);
+
+    options.client_ca = strcpy(ca, write_text(world, "ca.pem", "authority"));
+    write_files(&options);
+    text = read_text(world, "mosquitto.conf");
+    assert_non_null(strstr(text, "cafile client-ca.crt\nrequire_certificate true\n"));
+    assert_string_equal(read_text(world, "client-ca.crt"), "authority");
+}
+
+static void rules_are_made_for_the_topics_in_use(void **state)
+{
+    struct world *world = *state;
+    struct broker_options options = options_of(world);
+    char more[PATH_MAX];
+    options.listen = "0.0.0.0";
+    options.base_topic = "farm";
+    options.ha_prefix = "ha/x";
+    options.acl_file = strcpy(more, write_text(world, "more.acl", "user display\ntopic read llama/#\n"));
+    write_files(&options);
+    const char *text = read_text(world, "acl");
+    assert_non_null(strstr(text, "\npattern write farm/%u/health\n"));
+    assert_non_null(strstr(text, "\ntopic readwrite ha/x/device/farm/+/config\n"));
+    assert_non_null(strstr(text, "\nuser homeassistant\n"));
+    assert_null(strstr(text, " alpaca/"));
+    assert_non_null(strstr(text, "\nuser display\ntopic read llama/#\n"));
+}
+
+static void file_that_cannot_be_read_is_named(void **state)
+{
+    struct world *world = *state;
+    struct broker_options options = options_of(world);
+    const char *error;
+    options.listen = "0.0.0.0";
+    options.acl_file = "/nowhere/acl";
+    assert_null(broker_create(world->loop, &options, &error));
+    assert_true(logged(world, "cannot read /nowhere/acl: No such file"));
+}
+
+static void stamp_tells_what_mosquitto_must_read_again(void **state)
+{
+    struct world *world = *state;
+    struct broker_options options = options_of(world);
+    char cert[PATH_MAX];
+    options.tls_listen = "127.0.0.1";
+    options.tls_cert = options.tls_key = strcpy(cert, write_text(world, "c.pem", "certificate"));
+    write_files(&options);
+    int dir = open(path_in(world, ""), O_RDONLY | O_DIRECTORY);
+    uint64_t first = broker_files_stamp(&options, dir);
+    assert_true(broker_files_stamp(&options, dir) == first);
+    write_text(world, "broker/passwd", "a:b\n");
+    uint64_t second = broker_files_stamp(&options, dir);
+    assert_true(second != first);
+    write_text(world, "c.pem", "another certificate");
+    assert_true(broker_files_stamp(&options, dir) != second);
+    options.tls_listen = NULL; /* nothing to read again for anonymous clients on loopback */
+    first = broker_files_stamp(&options, dir);
+    write_text(world, "broker/passwd", "a:b\nc:d\n");
+    assert_true(broker_files_stamp(&options, dir) == first);
+    close(dir);
 }
 
 static void folder_that_is_a_symbolic_link_is_refused(void **state)
@@ -422,8 +534,13 @@ int main(void)
         TEST(port_in_use_is_named_and_its_owner_left_alone),
         TEST(missing_program_is_named),
         TEST(program_that_cannot_run_is_tried_again_later_and_later),
-        TEST(beyond_loopback_passwords_are_needed),
         TEST(configuration_is_the_shipped_one_behind_our_lines),
+        TEST(beyond_loopback_everybody_needs_an_account),
+        TEST(accounts_that_are_there_stay),
+        TEST(tls_listener_has_accounts_and_the_other_stays_as_it_is),
+        TEST(rules_are_made_for_the_topics_in_use),
+        TEST(file_that_cannot_be_read_is_named),
+        TEST(stamp_tells_what_mosquitto_must_read_again),
         TEST(folder_that_is_a_symbolic_link_is_refused),
         TEST(loopback_is_told_apart),
     };

@@ -103,7 +103,12 @@ static void what_llamad_cannot_run_with_is_an_error_at_its_line(void **state)
         {"mqtt:\n  tls: {ca: /etc/ca, cert: /etc/c}\n", "mqtt.tls.key belong together"},
         {"mqtt:\n  tls: {cert: /etc/c, key: /etc/k}\n", "no effect without mqtt.tls.ca"},
         {"broker:\n  run: true\n  listen: 0.0.0.0\n", "llamad.yaml:3: broker.listen"},
-        {"mqtt:\n  tls: {ca: /etc/ca}\nbroker: {run: true}\n", "speaks no TLS"},
+        {"mqtt:\n  tls: {ca: /etc/ca}\nbroker: {run: true}\n", "without TLS, on this machine"},
+        {"mqtt: {username: u}\nbroker: {run: true, listen: 0.0.0.0}\n", "broker.allow_plaintext: true"},
+        {"broker: {run: true, listen: 0.0.0.0, allow_plaintext: true}\n", "wants an account"},
+        {"broker: {run: true, tls: {cert: /etc/c, key: /etc/k}}\n", "no effect without broker.tls.listen"},
+        {"broker: {run: true, tls: {listen: 0.0.0.0, key: /etc/k}}\n", "broker.tls.key belong together"},
+        {"broker: {run: true, tls: {listen: 0.0.0.0, port: 1883}}\n", "is broker.port as well"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -122,7 +127,9 @@ static void what_llamad_cannot_run_with_is_an_error_at_its_line(void **state)
 static void own_broker_for_the_network_is_fine_with_a_login(void **state)
 {
     static const char *const texts[] = {
-        "mqtt: {username: llamad, password: p}\nbroker: {run: true, listen: 0.0.0.0}\n",
+        "mqtt: {username: llamad, password: p}\nbroker: {run: true, listen: 0.0.0.0, allow_plaintext: "
+        "true}\n",
+        "broker: {run: true, tls: {listen: 0.0.0.0}}\n",
         "broker: {run: true, listen: 127.0.0.2}\n",
         "broker: {run: false, listen: 0.0.0.0}\n",
     };
