@@ -3,6 +3,7 @@
  *
  *   main              command line
  *   config            what the agent wants of the configuration
+ *   enrol             the subcommand that takes an account: enrol_check tries it, enrol_files writes it
  *   app               the loop, signals, one run after the other
  *   run               puts the parts of one configuration together
  *   agent             what is due when, what is worth sending (pure)
@@ -17,12 +18,15 @@
 #include "app.h"
 #include "conf.h"
 #include "config.h"
+#include "enrol.h"
 #include "log.h"
 
+#include <string.h>
 #include <unistd.h>
 
 static const char help[] =
     "Usage: alpaca-agent [-c FILE] [--check] [-D TOPICS] [-v] [--log-format FORMAT]\n"
+    "       alpaca-agent enrol [-c FILE] WORD\n"
     "Pushes the readings, observations, memories and statistics of the local Smollama to an MQTT broker.\n"
     "\n"
     "  -c, --config FILE  configuration; Smollama's own config.yaml will do. Without it: ./config.yaml,\n"
@@ -34,6 +38,7 @@ static const char help[] =
     "      --help-config  print all keys of the configuration, as a table in Markdown\n"
     "      --version      print the version\n"
     "  -h, --help         print this text\n"
+    "      enrol          take what 'llamad enrol' printed: the account at the broker, and how to reach it\n"
     "\n"
     "SIGTERM and SIGINT say goodbye to the broker and end it within 2 seconds; SIGHUP reads the "
     "configuration\n"
@@ -46,7 +51,11 @@ int main(int argc, char **argv)
     const struct conf_program program = {.name = "alpaca-agent",
                                          .help = help,
                                          .topics = LOG_TOPIC_BIT(LOG_MQTT) | LOG_TOPIC_BIT(LOG_HTTP),
-                                         .check = config_check};
+                                         .check = config_check,
+                                         .layer = ENROL_LAYER};
+    if (argc > 1 && strcmp(argv[1], "enrol") == 0) {
+        return enrol_main(argc - 1, argv + 1);
+    }
     int status = conf_main(argc, argv, &program, &conf);
     if (status >= 0) {
         return status;

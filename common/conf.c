@@ -190,21 +190,32 @@ static int apply_file(struct conf *conf, const char *path)
     return e;
 }
 
-/* <dir>/<name up to its first dot>.local.yaml, as Smollama has it. */
-static void apply_overlay(struct conf *conf, const char *path)
+static void add_overlay(struct conf *conf, const char *path)
+{
+    char *all = NULL;
+    if (asprintf(&all, "%s%s%s", conf->overlay ? conf->overlay : "", conf->overlay ? ", " : "", path) < 0) {
+        conf->no_memory = true;
+        return;
+    }
+    free(conf->overlay);
+    conf->overlay = all;
+}
+
+/* <dir>/<name up to its first dot>.local.yaml, as Smollama has it; or of another layer. */
+static void apply_overlay(struct conf *conf, const char *path, const char *layer)
 {
     const char *slash = strrchr(path, '/');
     const char *base = slash ? slash + 1 : path;
     size_t stem = strcspn(base, ".");
     char overlay[PATH_MAX];
-    int n =
-        snprintf(overlay, sizeof overlay, "%.*s%.*s.local.yaml", (int)(base - path), path, (int)stem, base);
+    int n = snprintf(overlay, sizeof overlay, "%.*s%.*s.%s.yaml", (int)(base - path), path, (int)stem, base,
+                     layer);
     if (n < 0 || (size_t)n >= sizeof overlay || strcmp(overlay, path) == 0) {
         return;
     }
     int e = apply_file(conf, overlay);
     if (e == 0) {
-        conf->overlay = conf_copy(conf, overlay);
+        add_overlay(conf, overlay);
     } else if (e != -ENOENT && e != -ENOTDIR) {
         conf_problem_add(conf, CONF_ERROR, overlay, "cannot be read: %s", strerror(-e));
     }
@@ -273,10 +284,16 @@ static struct conf *finished(struct conf *conf)
 
 struct conf *conf_load(const char *path, char *(*environment)(const char *name))
 {
+    return conf_load_with(path, NULL, environment);
+}
+
+struct conf *conf_load_with(const char *path, const char *layer, char *(*environment)(const char *name))
+{
     struct conf *conf = conf_create();
     if (!conf) {
         return NULL;
     }
+    conf->layer = layer;
     char found[PATH_MAX];
     if (!path && find_file(environment, found)) {
         path = found;
@@ -287,7 +304,10 @@ struct conf *conf_load(const char *path, char *(*environment)(const char *name))
         if (e < 0) {
             conf_problem_add(conf, CONF_ERROR, path, "cannot be read: %s", strerror(-e));
         }
-        apply_overlay(conf, path);
+        apply_overlay(conf, path, "local");
+        if (layer) {
+            apply_overlay(conf, path, layer);
+        }
     } else {
         conf_problem_add(conf, CONF_WARNING, "config.yaml",
                          "no configuration file found (./config.yaml, ./config.yml, ~/.smollama/config.yaml, "

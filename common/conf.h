@@ -29,6 +29,8 @@ struct conf_problem {
  * getenv unless a test passes its own.
  */
 struct conf *conf_load(const char *path, char *(*environment)(const char *name));
+/* The same, and last `<name up to its first dot>.<layer>.yaml` beside it is laid over it, if it is there. */
+struct conf *conf_load_with(const char *path, const char *layer, char *(*environment)(const char *name));
 /* For tests: from a text, with a made-up file name in its messages. */
 struct conf *conf_load_text(const char *file_name, const char *text, char *(*environment)(const char *name));
 void conf_destroy(struct conf *conf);
@@ -86,6 +88,7 @@ struct conf_program {
     unsigned topics;                  /* debug topics (log.h) that it knows */
     void (*check)(struct conf *conf); /* adds its own problems by conf_report; may be NULL */
     const struct conf_flag *flags;    /* up to one without a name; NULL = none */
+    const char *layer;                /* as for conf_load_with, static; NULL = none */
 };
 #define CONF_FLAGS_MAX 4
 

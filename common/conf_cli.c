@@ -194,7 +194,7 @@ void conf_apply_log(const struct conf *conf)
 
 struct conf *conf_reload(const struct conf *running)
 {
-    struct conf *conf = conf_load(running->path, getenv);
+    struct conf *conf = conf_load_with(running->path, running->layer, getenv);
     if (conf) {
         conf->log = running->log;
     }
@@ -209,7 +209,7 @@ int conf_main(int argc, char **argv, const struct conf_program *program, struct 
         return status;
     }
     log_set_journal(log_stderr_is_journal());
-    struct conf *conf = conf_load(arguments.file, getenv);
+    struct conf *conf = conf_load_with(arguments.file, program->layer, getenv);
     if (!conf) {
         log_error("config: %s", strerror(errno));
         return EXIT_FAILURE;

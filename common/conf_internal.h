@@ -120,7 +120,8 @@ struct conf_log_options {
 
 struct conf {
     char *path;
-    char *overlay; /* the .local.yaml that was laid over it; NULL = none */
+    char *overlay; /* what was laid over it, with commas; NULL = nothing */
+    const char *layer; /* static */
     struct conf_log_options log;
     struct conf_value *values; /* one for each row of the table */
     struct conf_problem *problems;

@@ -5,13 +5,15 @@
  *   main              command line
  *   config, folders   what llamad wants of the configuration
  *   app               signals, shutdown; app_start makes the parts, app_calls is what they want of each other
+ *     app_certs         looks after the certificate of llamad's own broker
  *     reload            the configuration read again, on SIGHUP
  *     status            what llamad says of itself in /api/health
  *     accounts          the subcommands for users and tokens; accounts_ask prompts
- *     certs             the subcommand that makes and renews certificates; tool is what such ones share
+ *     certs, enrol      the subcommands that make certificates, and accounts at the broker (enrol_place:
+ *                       which, and where); tool is what they share
  *     ha_lint           the subcommand that checks what Home Assistant would refuse
  *     journal           what becomes of the nodes, in the log
- *   access/           certificates
+ *   access/           certificates, accounts at the broker and at the HTTP server
  *   sources/          ingest (MQTT), poller, search, fetch (HTTP), discovery (mDNS), broker (mosquitto)
  *   state/            cache, verdict, events, history (pure)
  *   store/            events and last values kept over a restart
@@ -23,6 +25,7 @@
 #include "certs.h"
 #include "conf.h"
 #include "config.h"
+#include "enrol.h"
 #include "ha_lint.h"
 #include "log.h"
 
@@ -31,7 +34,7 @@
 
 static const char help[] =
     "Usage: llamad [-c FILE] [--check] [-D TOPICS] [-v] [--log-format FORMAT]\n"
-    "       llamad certs|ha-lint|passwd|token ...\n"
+    "       llamad certs|enrol|ha-lint|passwd|token ...\n"
     "Gathers what the Smollama nodes of a cluster say and serves it: dashboard, API and live push.\n"
     "\n"
     "  -c, --config FILE  configuration; Smollama's own config.yaml will do. Without it: ./config.yaml,\n"
@@ -44,6 +47,7 @@ static const char help[] =
     "      --version      print the version\n"
     "  -h, --help         print this text\n"
     "      certs          make and renew a private authority and certificates\n"
+    "      enrol          make, list and revoke accounts at the broker, for one node each\n"
     "      ha-lint        say what Home Assistant would refuse of these readings or messages, and why\n"
     "      passwd         add a user of dashboard and API, or change the password\n"
     "      token          make a token with which a program may ask the API\n"
@@ -61,6 +65,7 @@ static const struct command {
     int (*run)(int argc, char **argv); /* gets the arguments from the name on; the exit status */
 } commands[] = {
     {"certs", certs_main},
+    {"enrol", enrol_main},
     {"ha-lint", ha_lint_main},
     {"passwd", passwd_main},
     {"token", token_main},

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 void tool_error(const char *name, const char *format, ...)
 {
@@ -22,7 +23,8 @@ void tool_error(const char *name, const char *format, ...)
 
 struct conf *tool_conf(const char *name, const char *file)
 {
-    struct conf *conf = conf_load(file, getenv);
+    static const char installed[] = SYSCONFDIR "/llamad/config.yaml";
+    struct conf *conf = conf_load(file || access(installed, F_OK) != 0 ? file : installed, getenv);
     if (!conf) {
         tool_error(name, "%s", strerror(errno));
         return NULL;

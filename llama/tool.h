@@ -10,8 +10,8 @@
 
 enum { TOOL_USAGE = 64, TOOL_CONFIG = 78 };
 
-/* The configuration in `file` (NULL: where llamad looks for it); the caller's to destroy. NULL after telling
- * what is wrong with it. */
+/* The configuration in `file` (NULL: the service's, if it is installed, else where llamad looks for it); the
+ * caller's to destroy. NULL after telling what is wrong with it. */
 struct conf *tool_conf(const char *name, const char *file);
 /* <cluster.state_dir>/<part>, made as far as the state's own folder goes; the caller's to free. NULL after
  * telling why. */

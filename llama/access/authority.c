@@ -43,13 +43,11 @@ static void path_of(char path[PATH_MAX], const char *folder, const char *name, c
 /* --- reading --- */
 
 /* *ret_certificate or *ret_key is the caller's to free; pass NULL for what is not wanted. */
-static int load(const char *folder, const char *name, X509 **ret_certificate, EVP_PKEY **ret_key,
-                char error[AUTHORITY_ERROR_SIZE])
+static int load_path(const char *path, X509 **ret_certificate, EVP_PKEY **ret_key,
+                     char error[AUTHORITY_ERROR_SIZE])
 {
-    char path[PATH_MAX];
     char *text = NULL;
     size_t len = 0;
-    path_of(path, folder, name, ret_certificate ? "crt" : "key");
     int e = secret_file_read(path, &text, &len);
     if (e != 0) {
         return fail(error, e, "cannot read %.300s", path);
@@ -61,16 +59,32 @@ static int load(const char *folder, const char *name, X509 **ret_certificate, EV
     return e ? fail(error, e, "%.300s is not what it should be", path) : 0;
 }
 
-int authority_read(const char *folder, const char *name, struct authority_certificate *ret_certificate,
-                   char error[AUTHORITY_ERROR_SIZE])
+static int load(const char *folder, const char *name, X509 **ret_certificate, EVP_PKEY **ret_key,
+                char error[AUTHORITY_ERROR_SIZE])
+{
+    char path[PATH_MAX];
+    path_of(path, folder, name, ret_certificate ? "crt" : "key");
+    return load_path(path, ret_certificate, ret_key, error);
+}
+
+int authority_read_file(const char *path, struct authority_certificate *ret_certificate,
+                        char error[AUTHORITY_ERROR_SIZE])
 {
     X509 *certificate = NULL;
-    int e = load(folder, name, &certificate, NULL, error);
+    int e = load_path(path, &certificate, NULL, error);
     if (e == 0) {
         certificate_describe(certificate, ret_certificate);
         X509_free(certificate);
     }
     return e;
+}
+
+int authority_read(const char *folder, const char *name, struct authority_certificate *ret_certificate,
+                   char error[AUTHORITY_ERROR_SIZE])
+{
+    char path[PATH_MAX];
+    path_of(path, folder, name, "crt");
+    return authority_read_file(path, ret_certificate, error);
 }
 
 bool authority_is_due(const struct authority_certificate *certificate, int64_t now_s)
@@ -99,10 +113,11 @@ static int store(const char *folder, const char *name, const EVP_PKEY *key, cons
     char path[PATH_MAX];
     char *text = NULL;
     size_t len = 0;
-    struct secret_owner owner;
-    int e = secret_owner_of(folder, &owner);
+    struct secret_owner owner; /* of a key that is there already: the server's user, perhaps */
+    path_of(path, folder, name, "key");
+    int e = secret_owner_of(path, &owner);
+    e = e == -ENOENT ? secret_owner_of(folder, &owner) : e;
     if (e == 0 && key) {
-        path_of(path, folder, name, "key");
         e = certificate_key_to_pem(key, &text, &len);
         e = e ? e : secret_file_write(path, text, len, KEY_MODE, owner);
         if (text) {

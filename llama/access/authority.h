@@ -5,7 +5,8 @@
  *   server.crt, server.key   of this machine's servers: broker and https; 825 days at most
  *   <name>.crt, <name>.key   of a client that has to show one
  *
- * Keys have mode 0600, certificates 0644; files belong to the owner of the folder, whoever writes them. All
+ * Keys have mode 0600, certificates 0644; files belong to the owner of the key that was
+ * there, else to that of the folder, whoever writes them. All
  * are replaced at once, the key before its certificate. Sources: RFC 5280; CA/Browser Forum's 825 days, which
  * Apple's clients hold private authorities to. Blocking; nothing here logs.
  */
@@ -44,6 +45,9 @@ void authority_names_of_machine(struct authority_names *names);
 /* 0; -ENOENT; another -errno with `error` filled in. */
 int authority_read(const char *folder, const char *name, struct authority_certificate *ret_certificate,
                    char error[AUTHORITY_ERROR_SIZE]);
+/* The same of any certificate's file: of a chain, the first. */
+int authority_read_file(const char *path, struct authority_certificate *ret_certificate,
+                        char error[AUTHORITY_ERROR_SIZE]);
 /* Has less than a third of its life left (or has ended). */
 bool authority_is_due(const struct authority_certificate *certificate, int64_t now_s);
 

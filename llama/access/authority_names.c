@@ -108,11 +108,12 @@ static void add_ipv4(struct authority_names *names)
     freeifaddrs(list);
 }
 
-/* From the kernel's own list, which tells temporary addresses (RFC 8981): they change daily. */
+/* From the kernel's own list, which tells temporary addresses (RFC 8981): they change daily. Through
+ * /proc/self, which is there under ProcSubset=pid too. */
 static void add_ipv6(struct authority_names *names)
 {
     char line[128], hex[33];
-    FILE *list = fopen("/proc/net/if_inet6", "re");
+    FILE *list = fopen("/proc/self/net/if_inet6", "re");
     while (list && fgets(line, sizeof line, list)) {
         unsigned scope, flags, part[8];
         char text[INET6_ADDRSTRLEN];
@@ -135,10 +136,10 @@ void authority_names_of_machine(struct authority_names *names)
 {
     char host[HOST_NAME_MAX + 1] = "", local[HOST_NAME_MAX + 8];
     gethostname(host, sizeof host - 1);
-    authority_names_add(names, "localhost");
     authority_names_add(names, host);
     snprintf(local, sizeof local, "%.*s.local", (int)strcspn(host, "."), host);
     authority_names_add(names, local);
+    authority_names_add(names, "localhost");
     authority_names_add(names, "127.0.0.1");
     authority_names_add(names, "::1");
     add_ipv4(names);

@@ -41,7 +41,7 @@ def test_another_name_is_added_under_the_same_authority(certs):
     certs()
     authority = (certs.folder / "ca.crt").read_bytes()
     out = certs("--name", "later.lan").stdout
-    assert "renewed" in out and "later.lan, localhost" in out, out
+    assert "renewed" in out and "for later.lan, " in out and ", localhost, " in out, out
     assert (certs.folder / "ca.crt").read_bytes() == authority
     openssl("verify", "-verify_hostname", "later.lan", "-CAfile", certs.folder / "ca.crt", certs.folder / "server.crt")
 

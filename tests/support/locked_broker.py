@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import secrets
+import base64
+import re
 import shutil
 import subprocess
 import tempfile
@@ -30,14 +31,29 @@ class LockedBroker:
         self.ca = self.state / "certs" / "ca.crt"
         self.accounts = self.state / "broker" / "passwd"
 
-    def add(self, *names: str) -> dict[str, str]:
-        """Accounts by mosquitto's own tool; their passwords, once the broker knows them."""
+    def enrol(self, name: str, *options: str, first: bool = False) -> str:
+        """The word for the node (a service's password), once the broker knows the account."""
         mark = self.llamad.log_mark()
-        passwords = {name: secrets.token_hex(8) for name in names}
-        for name, password in passwords.items():
-            subprocess.run(["mosquitto_passwd", "-b", self.accounts, name, password], check=True, capture_output=True)
+        out = self.run("enrol", *(options if first else ()), "--host", "localhost", *(() if first else options), name)
+        assert out.returncode == 0, out.stderr
         self.llamad.wait_log("mosquitto reads them again", since=mark)
-        return passwords
+        return re.search(r"(smc1-\S+|password  \S+)", out.stdout).group(1).removeprefix("password").strip()
+
+    def revoke(self, name: str) -> None:
+        """Returns when the broker knows."""
+        mark = self.llamad.log_mark()
+        out = self.run("enrol", "--revoke", name)
+        assert out.returncode == 0, out.stderr
+        self.llamad.wait_log("mosquitto reads them again", since=mark)
+
+    def password_in(self, word: str) -> str:
+        raw = base64.urlsafe_b64decode(word.removeprefix("smc1-") + "===")
+        return raw.split(b"\0")[1].decode()
+
+    def add(self, *names: str) -> dict[str, str]:
+        """Accounts; their passwords, once the broker knows them."""
+        words = {name: self.enrol(name) for name in names}
+        return {name: self.password_in(word) if word.startswith("smc1-") else word for name, word in words.items()}
 
     def client(self, name: str, password: str, *topics: str, client_id: str = "", **options: object) -> MqttClient:
         return self.stack.mqtt_client(*topics, port=self.tls_port, username=name, password=password,

@@ -53,11 +53,12 @@ class MqttClient:
         self.client.on_subscribe = lambda _c, _u, mid, _codes, _p: self._subscribed.add(mid)
         self.refusal: str | None = None
         self.client.connect(host, port, keepalive=30, clean_start=True)
-        self.client.loop_start()
-        wait_until(lambda: self._connected.is_set() or self.refusal, 5, "the broker answered the test client")
-        if self.refusal:
-            self.client.loop_stop()
+        # By hand until the broker has answered: the thread would try again what was refused.
+        wait_until(lambda: self.client.loop(0.02) or self._connected.is_set() or self.refusal, 5,
+                   "the broker answered the test client")
+        if self.refusal or not self._connected.is_set():
             raise ConnectionRefusedError(self.refusal)
+        self.client.loop_start()
 
     def _on_connect(self, _client, _userdata, _flags, code, _properties) -> None:
         if code == 0:

@@ -1,0 +1,179 @@
+"""Enrolment in one line: llamad enrol here, alpaca-agent enrol there; and revoked again."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.support.locked_broker import LockedBroker
+from tests.support.processes import AGENT, LLAMAD, Process, write_yaml
+from tests.support.waiting import wait_until
+
+
+@pytest.fixture
+def locked(stack):
+    broker = LockedBroker(stack)
+    yield broker
+    broker.close()
+
+
+@pytest.fixture(scope="module")
+def shared(module_stack):
+    """For tests that leave it as it was."""
+    broker = LockedBroker(module_stack)
+    yield broker
+    broker.close()
+
+
+def agent_enrol(config: Path, word: str, *options: str, stdin: str = "") -> subprocess.CompletedProcess:
+    return subprocess.run([AGENT, "enrol", "-c", config, *options, word], capture_output=True, text=True, timeout=20,
+                          input=stdin)
+
+
+@pytest.mark.parametrize("name", ["pi-kitchen", "pi b ü"])
+def test_one_line_brings_a_node_in_and_another_throws_it_out(locked, stack, tmp_path, name):
+    word = locked.enrol(name)
+    config = write_yaml(tmp_path / "pi" / "config.yaml", {"alpaca": {"source": "system", "heartbeat_interval": 1}})
+    out = agent_enrol(config, word)
+    assert out.returncode == 0 and f"This is {name}, and gets in at the broker localhost:{locked.tls_port}" in out.stdout, out
+    agent = Process("agent", [AGENT, "-c", config], tmp_path)
+    stack.processes.append(agent)
+    agent.start()
+    locked.llamad.wait_node(name, "online", via="mqtt")
+    assert "enrolled" in locked.run("enrol", "--list").stdout
+
+    mark = agent.log_mark()
+    out = locked.run("enrol", "--revoke", name)
+    assert out.returncode == 0 and f"{name} is revoked" in out.stdout, out
+    agent.wait_log("lost", timeout=2, since=mark)
+    agent.wait_log("not authorized", timeout=10, since=mark)
+    wait_until(lambda: locked.llamad.health()["broker"]["child"]["troubles"]["not_authorised"] >= 1, 3, "it is counted")
+    assert [line.split() for line in locked.run("enrol", "--list").stdout.splitlines()][0][0] == "revoked"
+    locked.llamad.wait_node(name, "stale", timeout=10)
+
+    assert agent_enrol(config, locked.enrol(name)).returncode == 0
+    agent.send_signal(1)
+    locked.llamad.wait_node(name, "online", timeout=10)
+
+
+def test_the_rest_of_the_configuration_stays_as_it_is(shared, tmp_path):
+    config = tmp_path / "config.yaml"
+    config.write_text("# mine\nnode: {name: old}\nmqtt: {broker: elsewhere, password: x, topics: [a]}\nalpaca: {labels: {room: attic}}\n")
+    local = tmp_path / "config.local.yaml"
+    local.write_text("mqtt: {username: old}\n")
+    before = config.read_bytes(), local.read_bytes()
+    assert agent_enrol(config, shared.enrol("pi-attic")).returncode == 0
+    assert (config.read_bytes(), local.read_bytes()) == before
+    shown = subprocess.run([AGENT, "--check", "-c", config], capture_output=True, text=True)
+    assert shown.returncode == 0 and not shown.stderr, shown.stderr
+    for line in ('node.name = "pi-attic"', 'mqtt.username = "pi-attic"', "mqtt.password = (not set)", 'mqtt.broker = "localhost"',
+                 'alpaca.labels = {"room": "attic"}'):
+        assert line in shown.stdout, line
+    for path in tmp_path.glob("config.enrolled.*"):
+        assert path.stat().st_mode & 0o777 == 0o600, path
+    assert len(list(tmp_path.iterdir())) == 5
+    # llamad, which may read the same file, is not enrolled by it.
+    shown = subprocess.run([LLAMAD, "--check", "-c", config], capture_output=True, text=True).stdout
+    assert 'mqtt.broker = "elsewhere"' in shown
+    shared.revoke("pi-attic")
+
+
+def test_service_of_a_package_may_read_what_root_wrote(shared, tmp_path):
+    folder = tmp_path / "etc"
+    folder.mkdir(mode=0o750)
+    try:
+        __import__("os").chown(folder, 0, 12)
+    except PermissionError:
+        pytest.skip("needs root")
+    folder.chmod(0o750)
+    assert agent_enrol(folder / "config.yaml", shared.enrol("pi-etc"), "--no-check").returncode == 0
+    files = list(folder.iterdir())
+    assert len(files) == 4, "the configuration is made, where there is none"
+    for path in files:
+        assert path.stat().st_mode & 0o777 == 0o640 and path.stat().st_gid == 12, path
+    shared.revoke("pi-etc")
+
+
+@pytest.mark.parametrize("change, text", [
+    (lambda word: word[:300], "not whole, or was changed"),
+    (lambda word: word + "A", "not whole, or was changed"),
+    (lambda word: "hello", "does not begin with smc1-"),
+    (lambda word: "", "does not begin with smc1-"),
+    (lambda word: word[:80] + " " + word[80:], "has a space in it"),
+])
+def test_what_is_no_word_writes_nothing(shared, tmp_path, change, text):
+    out = agent_enrol(tmp_path / "config.yaml", change(shared.enrol("pi-x")))
+    assert out.returncode == 64 and text in out.stderr and out.stderr.count("\n") == 1, out
+    assert not list(tmp_path.iterdir())
+
+
+def test_word_may_come_by_standard_input(shared, tmp_path):
+    assert agent_enrol(tmp_path / "config.yaml", "-", stdin=shared.enrol("pi-in") + "\n").returncode == 0
+    assert yaml.safe_load((tmp_path / "config.enrolled.yaml").read_text())["node"]["name"] == "pi-in"
+
+
+def test_refused_account_writes_nothing(shared, tmp_path):
+    word = shared.enrol("pi-gone")
+    shared.revoke("pi-gone")
+    out = agent_enrol(tmp_path / "config.yaml", word)
+    assert out.returncode == 1 and "Not authorized" in out.stderr and "Nothing was written" in out.stderr, out.stderr
+    assert not list(tmp_path.iterdir())
+    assert agent_enrol(tmp_path / "config.yaml", word, "--no-check").returncode == 0
+
+
+def test_first_host_that_answers_is_taken(shared, tmp_path):
+    word = shared.enrol("pi-hosts", "--host", "127.0.0.9", first=True)
+    assert agent_enrol(tmp_path / "config.yaml", word).returncode == 0
+    assert yaml.safe_load((tmp_path / "config.enrolled.yaml").read_text())["mqtt"]["broker"] == "localhost"
+
+
+def test_services_get_an_account_and_no_word(shared):
+    out = shared.run("enrol", "homeassistant")
+    assert "smc1-" not in out.stdout and "user      homeassistant" in out.stdout and str(shared.ca) in out.stdout, out
+    assert "homeassistant (service)" in shared.run("enrol", "--list").stdout
+
+
+def test_password_is_not_kept_in_the_clear(shared):
+    word = shared.enrol("pi-secret")
+    password = shared.password_in(word)
+    for path in shared.state.rglob("*"):
+        assert not path.is_file() or password.encode() not in path.read_bytes(), path
+    assert password not in shared.llamad.log
+
+
+@pytest.mark.parametrize("args, status, text", [
+    (["a:b"], 64, "contains ':'"), (["a/b"], 64, "contains /"), ([], 64, "NAME is missing"), (["a", "b"], 64, "unexpected argument b"),
+    (["--port", "0", "a"], 64, "no port: 0"), (["--host", "a b", "a"], 64, "no name or address"),
+    (["--revoke", "nobody"], 1, "nobody has no account"), (["--what"], 64, "unknown option"),
+])
+def test_what_is_wrong_is_said_in_one_line(shared, args, status, text):
+    out = shared.run("enrol", *args)
+    assert out.returncode == status and text in out.stderr and out.stderr.count("\n") == 1, out
+
+
+@pytest.mark.parametrize("config, text", [
+    ({"broker": {"run": True}}, "set broker.tls.listen"),
+    ({"mqtt": {"broker": "llama.lan"}}, "broker.password_file"),
+])
+def test_broker_that_has_no_accounts_is_told(tmp_path, config, text):
+    path = write_yaml(tmp_path / "llamad.yaml", {"cluster": {"state_dir": str(tmp_path / "state")}, **config})
+    out = subprocess.run([LLAMAD, "enrol", "-c", path, "pi"], capture_output=True, text=True)
+    assert out.returncode == 78 and text in out.stderr, out
+
+
+def test_broker_that_llamad_does_not_run(tmp_path):
+    accounts = tmp_path / "passwd"
+    path = write_yaml(tmp_path / "llamad.yaml", {
+        "cluster": {"state_dir": str(tmp_path / "state")}, "broker": {"password_file": str(accounts)}, "mqtt": {"broker": "llama.lan"}})
+
+    def run(*args: str) -> subprocess.CompletedProcess:
+        return subprocess.run([LLAMAD, "enrol", "-c", path, *args], capture_output=True, text=True)
+    assert "which authority signed" in run("pi").stderr and not accounts.exists()
+    out = run("--ca", "public", "pi")
+    assert "(llama.lan, port 8883)" in out.stdout and "systemctl reload mosquitto" in out.stdout, out
+    out = run("--plain", "pi")
+    assert "port 1883" in out.stdout and "in the clear" in out.stdout
+    assert accounts.read_text().startswith("pi:$7$")
