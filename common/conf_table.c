@@ -291,12 +291,13 @@ const struct conf_key conf_keys[] = {
      .llamad = CONF_RESTART,
      .type = CONF_STRING,
      .check = conf_check_url,
-     .help = "The address under which people reach the dashboard, where a proxy stands before it."},
+     .help = "The address under which people reach the dashboard, where a proxy stands before it; it may "
+             "have a path."},
     {.name = "http.trusted_proxies",
      .llamad = CONF_RESTART,
      .type = CONF_LIST,
      .check = conf_check_network,
-     .help = "Networks of the proxies whose X-Forwarded-For is believed."},
+     .help = "Networks of the proxies whose X-Forwarded-For, -Proto and -Prefix are believed."},
 
     {.name = "home_assistant.enabled",
      .llamad = CONF_RESTART,

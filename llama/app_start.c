@@ -214,6 +214,8 @@ static int start_server(struct app *app)
         .hosts = app->config.http.hosts,
         .host_count = app->config.http.host_count,
         .public_url = app->config.http.public_url,
+        .proxies = app->config.http.proxies,
+        .proxy_count = app->config.http.proxy_count,
         .tls_cert = app->config.http.tls_cert,
         .tls_key = app->config.http.tls_key,
         .users_file = app->config.http.users_file,

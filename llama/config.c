@@ -196,7 +196,8 @@ static int read_http(const struct conf *conf, struct app_config *config)
     bool logins = config->http.users_file || config->http.tokens_file;
     config->http.open_to_all =
         !config_is_loopback(config->http.listen) && (config->http.anonymous || !logins);
-    return read_list(conf, "http.hosts", &config->http.hosts, &config->http.host_count);
+    int e = read_list(conf, "http.trusted_proxies", &config->http.proxies, &config->http.proxy_count);
+    return e ? e : read_list(conf, "http.hosts", &config->http.hosts, &config->http.host_count);
 }
 
 uint32_t config_poll_interval_ms(const struct conf *conf)
@@ -247,6 +248,7 @@ void config_finish(struct app_config *config)
     free(config->mqtt.password);
     free(config->poll.allow);
     free(config->http.hosts);
+    free(config->http.proxies);
     *config = (struct app_config){0};
 }
 

@@ -37,6 +37,8 @@ struct app_config {
         uint16_t port;
         const char **hosts; /* owned array */
         size_t host_count;
+        const char **proxies; /* owned array; http.trusted_proxies */
+        size_t proxy_count;
         const char *public_url;
         const char *tls_cert, *tls_key;       /* NULL = plain HTTP */
         const char *users_file, *tokens_file; /* NULL = none */

@@ -52,12 +52,35 @@ static void check_tls(struct conf *conf)
     conf_check_key_pair(conf, "http.tls.cert", "http.tls.key");
 }
 
+static bool begins_with(const char *path, const char *segment)
+{
+    size_t len = strlen(segment);
+    return strncmp(path, segment, len) == 0 && (path[len] == '/' || path[len] == '\0');
+}
+
+/* Its path becomes that of a cookie, and may be cut off what proxies ask for. */
+static void check_public_url(struct conf *conf)
+{
+    static const char taken[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/";
+    const char *url = conf_string(conf, "http.public_url");
+    const char *host = url ? strstr(url, "://") : NULL;
+    const char *path = host ? strchr(host + 3, '/') : NULL;
+    if (!path) {
+        return;
+    }
+    if (strlen(path) >= 64 || strspn(path, taken) != strlen(path) || strstr(path, "//")) {
+        conf_report(conf, CONF_ERROR, "http.public_url",
+                    "its path may have 63 bytes of A-Z a-z 0-9 - . _ ~, between single slashes");
+    } else if (begins_with(path, "/api") || begins_with(path, "/metrics")) {
+        conf_report(conf, CONF_ERROR, "http.public_url",
+                    "its path may not be one of llamad's own: /api, /metrics");
+    }
+}
+
 void config_check_http(struct conf *conf)
 {
     check_tls(conf);
-    if (conf_list_len(conf, "http.trusted_proxies") > 0) {
-        conf_report(conf, CONF_WARNING, "http.trusted_proxies", "has no effect in this version");
-    }
+    check_public_url(conf);
     check_accounts(conf);
     const char *listen = conf_string(conf, "http.listen");
     bool logins = conf_string(conf, "http.users_file") || conf_string(conf, "http.tokens_file");

@@ -192,6 +192,16 @@ static int copy_options(struct server *server, const struct server_options *opti
         }
         server->rules.host_count++;
     }
+    server->proxies = calloc(options->proxy_count + 1, sizeof *server->proxies);
+    if (!server->proxies) {
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i < options->proxy_count; i++) {
+        server->proxy_count += peer_network_parse(options->proxies[i], &server->proxies[server->proxy_count]);
+    }
+    if (!options->public_url || !forwarded_public_path(options->public_url, server->public_path)) {
+        memcpy(server->public_path, "/", 2);
+    }
     server->rules.hosts = (const char *const *)server->hosts;
     server->rules.machine = server->machine;
     server->rules.public_url = server->public_url;
@@ -344,6 +354,7 @@ void server_destroy(struct server *server)
         free(server->hosts[i]);
     }
     free(server->hosts);
+    free(server->proxies);
     free(server->machine);
     free(server->public_url);
     free(server->instance);

@@ -20,6 +20,8 @@ struct server_options {
     const char *tls_cert, *tls_key;       /* PEM files; both, or NULL = plain HTTP */
     const char *users_file, *tokens_file; /* NULL = none */
     bool anonymous_reads;                 /* whoever is neither may read; without both, everything */
+    const char *const *proxies;           /* http.trusted_proxies: networks */
+    size_t proxy_count;
     const char *web_dir; /* loaded into memory at start; NULL or unreadable: a page that says so */
 };
 

@@ -33,7 +33,9 @@ static bool admit(struct server *server, struct lws *wsi, struct request *reques
         api_error(503, "unavailable", server->stopping ? "llamad is stopping" : "out of memory", response);
         return false;
     }
-    if (!rules_check(&server->rules, &request->rules, &refusal)) {
+    struct rules rules = server->rules;
+    rules.tls = request->https;
+    if (!rules_check(&rules, &request->rules, &refusal)) {
         count_refusal(&server->stats, refusal.status);
         server_say(server, &request->peer, refusal.message);
         api_error(refusal.status, refusal.code, refusal.message, response);
@@ -61,7 +63,7 @@ static void serve(struct server *server, const struct request *request, bool wai
         return;
     }
     const struct api_request asked = {.method = request->rules.method,
-                                      .path = request->encoded_path.data,
+                                      .path = request->api_path,
                                       .query = request->query.len ? request->query.data : "",
                                       .if_none_match = if_none_match,
                                       .can_wait = waits && can_wait(request),

@@ -12,6 +12,7 @@
 #include "live.h"
 #include "server.h"
 #include "server_cookie.h"
+#include "server_forwarded.h"
 #include "server_limits.h"
 #include "server_peers.h"
 #include "server_rules.h"
@@ -33,6 +34,9 @@ struct server {
     char *instance, *machine, *public_url; /* owned */
     char **hosts;                          /* owned; rules.host_count of them */
     struct rules rules;                    /* borrows these */
+    struct peer_network *proxies;          /* owned; proxy_count of them: those that are trusted */
+    size_t proxy_count;
+    char public_path[COOKIE_PATH_MAX + 1]; /* of public_url; "/" */
     struct assets *assets;
     struct auth *auth;
     struct server_peers *peers;
@@ -97,7 +101,9 @@ struct request {
     char host[300], origin[300], content_length[32], fetch_site[32], connection[32], version[16];
     char if_none_match[1024], authorization[1024], cookie[4096];
     bool http_1_0;
-    struct peer peer;        /* who sent it */
+    struct peer peer;        /* who sent it, as far as our proxies tell */
+    bool https;              /* so the browser sees it */
+    const char *api_path;    /* encoded, without the prefix under which a proxy shows us */
     struct cookie_form form; /* of the session's cookie */
     struct auth_who who;     /* by server_identify */
 };

@@ -77,6 +77,50 @@ static struct peer peer_of(struct lws *wsi)
     return peer;
 }
 
+/* A header that libwebsockets has no name for, in lower case with its colon; NULL when it is absent. */
+static const char *custom_header(struct lws *wsi, const char *name, char *buffer, size_t size)
+{
+    int name_len = (int)strlen(name);
+    int n = lws_hdr_custom_copy(wsi, buffer, (int)size, name, name_len);
+    if (n < 0 && lws_hdr_custom_length(wsi, name, name_len) < 0) {
+        return NULL;
+    }
+    return n >= 0 ? buffer : "?";
+}
+
+/* How it came here: straight, or by proxies of ours. */
+static void read_way(struct server *server, struct lws *wsi, struct request *request)
+{
+    char x_for[1024], x_proto[32], x_prefix[COOKIE_PATH_MAX + 2];
+    struct forwarded how = {.peer = peer_of(wsi), .https = server->rules.tls, .path = "/"};
+    bool public_https = false;
+    if (request->rules.host && rules_host_public(&server->rules, request->rules.host, &public_https)) {
+        how.https = how.https || public_https;
+        memcpy(how.path, server->public_path, sizeof how.path);
+    }
+    const struct forwarded_headers headers = {
+        .x_for = header(wsi, WSI_TOKEN_X_FORWARDED_FOR, x_for, sizeof x_for),
+        .x_proto = custom_header(wsi, "x-forwarded-proto:", x_proto, sizeof x_proto),
+        .x_prefix = custom_header(wsi, "x-forwarded-prefix:", x_prefix, sizeof x_prefix)};
+    forwarded_read(&headers, server->proxies, server->proxy_count, &how);
+    request->peer = how.peer;
+    request->https = how.https;
+    request->form = (struct cookie_form){.port = server->port, .secure = how.https};
+    memcpy(request->form.path, how.path, sizeof how.path);
+}
+
+/* Some proxies hand the path on as it came. The prefix needs no encoding, so it stands alike in both. */
+static void strip_prefix(const struct server *server, struct request *request)
+{
+    size_t len = strlen(server->public_path) - 1; /* the last slash stays */
+    if (len > 0 && request->api_path && request->rules.path &&
+        strncmp(request->rules.path, server->public_path, len + 1) == 0) {
+        request->rules.path += len;
+        request->rules.path_len -= len;
+        request->api_path += len;
+    }
+}
+
 /* False without memory. */
 bool server_read_request(struct server *server, struct lws *wsi, struct request *request)
 {
@@ -91,20 +135,18 @@ bool server_read_request(struct server *server, struct lws *wsi, struct request 
     rules->content_length =
         header(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH, request->content_length, sizeof request->content_length);
     rules->transfer_encoding = lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0;
-    int n = lws_hdr_custom_copy(wsi, request->fetch_site, sizeof request->fetch_site, "sec-fetch-site:", 15);
-    if (n >= 0 || lws_hdr_custom_length(wsi, "sec-fetch-site:", 15) >= 0) {
-        rules->fetch_site = n >= 0 ? request->fetch_site : "?";
-    }
+    rules->fetch_site =
+        custom_header(wsi, "sec-fetch-site:", request->fetch_site, sizeof request->fetch_site);
     header(wsi, WSI_TOKEN_HTTP_IF_NONE_MATCH, request->if_none_match, sizeof request->if_none_match);
     header(wsi, WSI_TOKEN_HTTP_AUTHORIZATION, request->authorization, sizeof request->authorization);
     header(wsi, WSI_TOKEN_HTTP_COOKIE, request->cookie, sizeof request->cookie);
-    request->peer = peer_of(wsi);
-    request->form = (struct cookie_form){.port = server->port, .secure = server->rules.tls, .path = "/"};
+    read_way(server, wsi, request);
     header(wsi, WSI_TOKEN_CONNECTION, request->connection, sizeof request->connection);
     rules->version = header(wsi, WSI_TOKEN_HTTP, request->version, sizeof request->version);
     request->http_1_0 = rules->version && strcmp(rules->version, "HTTP/1.0") == 0;
-    buf_terminate(&request->encoded_path);
+    request->api_path = buf_terminate(&request->encoded_path);
     buf_terminate(&request->query);
+    strip_prefix(server, request);
     return !request->path.failed && !request->encoded_path.failed && !request->query.failed;
 }
 

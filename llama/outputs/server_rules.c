@@ -142,6 +142,19 @@ bool rules_host_allowed(const struct rules *rules, const char *host)
            strcasecmp(public_origin.authority.host, authority.host) == 0;
 }
 
+bool rules_host_public(const struct rules *rules, const char *host, bool *ret_https)
+{
+    struct authority own;
+    struct web_origin public_origin;
+    if (!rules->public_url || !parse_origin(rules->public_url, true, &public_origin) ||
+        !parse_authority(host, &own)) {
+        return false;
+    }
+    unsigned port = default_port(public_origin.https);
+    *ret_https = public_origin.https;
+    return same_authority(&own, port, &public_origin.authority, port);
+}
+
 bool rules_origin_allowed(const struct rules *rules, const char *origin, const char *host)
 {
     struct web_origin asked, accepted;

@@ -44,6 +44,8 @@ struct refusal {
 bool rules_check(const struct rules *rules, const struct rules_request *request, struct refusal *ret_refusal);
 /* The host of a Host header or of an origin's authority: "name", "name:80", "[::1]:80". */
 bool rules_host_allowed(const struct rules *rules, const char *host);
+/* Is it, with its port, that of http.public_url? Then *ret_https is that one's scheme. */
+bool rules_host_public(const struct rules *rules, const char *host, bool *ret_https);
 bool rules_origin_allowed(const struct rules *rules, const char *origin, const char *host);
 /* Content-Length: digits only, up to 18 of them. -1 if it is anything else. */
 int64_t rules_content_length(const char *text);

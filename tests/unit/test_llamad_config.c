@@ -97,6 +97,8 @@ static void what_llamad_cannot_run_with_is_an_error_at_its_line(void **state)
         {"http:\n  users_file: /etc/users\n", "llamad.yaml:2: http.users_file: /etc/users: No such file"},
         {"http:\n  tokens_file: /etc/tokens\n", "llamad.yaml:2: http.tokens_file: /etc/tokens: No such file"},
         {"http:\n  tls: {cert: /etc/c}\n", "http.tls.key belong together"},
+        {"http:\n  public_url: http://x/api/\n", "llamad.yaml:2: http.public_url"},
+        {"http:\n  public_url: http://x/a%20b\n", "llamad.yaml:2: http.public_url"},
         {"http:\n  listen: 0.0.0.0\n", "http.allow_anonymous: true"},
         {"http:\n  listen: \"::\"\n", "http.allow_anonymous: true"},
         {"mqtt:\n  password: a\n  password_file: /etc/b\n", "llamad.yaml:3: mqtt.password_file"},
