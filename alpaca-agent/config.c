@@ -141,15 +141,20 @@ static uint32_t seconds(const struct conf *conf, const char *key)
     return (uint32_t)conf_int(conf, key);
 }
 
+void config_node_name(const struct conf *conf, char name[NODE_NAME_MAX + 1])
+{
+    const char *configured = text_or_null(conf, "node.name");
+    if (configured) {
+        snprintf(name, NODE_NAME_MAX + 1, "%s", configured);
+    } else {
+        host_name(name);
+    }
+}
+
 static void read_node(const struct conf *conf, struct config *config)
 {
-    const char *name = text_or_null(conf, "node.name");
-    config->node_is_host_name = !name;
-    if (name) {
-        snprintf(config->node, sizeof config->node, "%s", name);
-    } else {
-        host_name(config->node);
-    }
+    config->node_is_host_name = !text_or_null(conf, "node.name");
+    config_node_name(conf, config->node);
     const char *type = text_or_null(conf, "alpaca.type");
     bool llama = type ? strcmp(type, "llama") == 0 : conf_bool(conf, "mem0.bridge_enabled");
     config->type = llama ? NODE_LLAMA : NODE_ALPACA;

@@ -45,6 +45,8 @@ void config_check(struct conf *conf);
 /* 0, or -errno. Requires a conf without errors that config_check has seen. End with config_finish. */
 int config_read(const struct conf *conf, struct config *ret_config);
 void config_finish(struct config *config);
+/* The node's name, also of a configuration that config_check has not seen: node.name, or the host's. */
+void config_node_name(const struct conf *conf, char name[NODE_NAME_MAX + 1]);
 /* Do both speak of the same node at the same broker? */
 bool config_same_node(const struct config *a, const struct config *b);
 

@@ -1,8 +1,8 @@
 #include "publisher.h"
 
 #include "log.h"
+#include "messages.h"
 #include "mqtt.h"
-#include "system_source.h"
 #include "timestamp.h"
 
 #include <errno.h>
@@ -41,17 +41,6 @@ struct publisher {
 
 /* --- status --- */
 
-static void encode_status(const struct publisher *publisher, bool online, bool stopped, int64_t at_ms,
-                          struct buf *out)
-{
-    struct status status = {.online = online, .stopped = stopped, .at_ms = at_ms};
-    snprintf(status.session, sizeof status.session, "%s", publisher->session);
-    int e = status_encode(out, &status);
-    if (e) {
-        log_error("status: %s", strerror(-e));
-    }
-}
-
 static int publish(struct publisher *publisher, const char *topic, const void *payload, size_t len)
 {
     return mqtt_publish(publisher->mqtt, topic, payload, len, 1, true, publisher->config->retain_for_s);
@@ -61,7 +50,7 @@ static void send_status(struct publisher *publisher, bool online)
 {
     struct buf payload = BUF_INIT;
     struct now now = clock_now();
-    encode_status(publisher, online, !online, now.wall_ms, &payload);
+    message_status(publisher->session, online, !online, now.wall_ms, &payload);
     int e = publish(publisher, publisher->status_topic, payload.data, payload.len);
     if (e) {
         log_warning("mqtt: cannot publish the status: %s", strerror(-e));
@@ -74,7 +63,7 @@ static void send_status(struct publisher *publisher, bool online)
 static void set_will(struct publisher *publisher, int64_t at_ms)
 {
     struct buf payload = BUF_INIT;
-    encode_status(publisher, false, false, at_ms, &payload);
+    message_status(publisher->session, false, false, at_ms, &payload);
     int e = mqtt_set_will(publisher->mqtt, publisher->status_topic, payload.data, payload.len,
                           publisher->config->retain_for_s);
     if (e) {
@@ -156,44 +145,15 @@ static void resend_old(struct publisher *publisher, struct now now, int64_t rese
 
 /* --- the heartbeat --- */
 
-static void own_url(const struct publisher *publisher, char url[URL_MAX + 1])
-{
-    char address[64];
-    const struct config *config = publisher->config;
-    url[0] = '\0';
-    if (config->announce == ANNOUNCE_URL) {
-        snprintf(url, URL_MAX + 1, "%s", config->announce_url);
-    } else if (config->announce == ANNOUNCE_AUTO &&
-               mqtt_local_address(publisher->mqtt, address, sizeof address) &&
-               address_is_reachable(address) &&
-               url_at_address(&config->url, address, url, URL_MAX + 1) != 0) {
-        url[0] = '\0';
-    }
-}
-
-static int encode_heartbeat(struct publisher *publisher, struct now now, struct buf *out)
-{
-    const struct config *config = publisher->config;
-    struct heartbeat heartbeat;
-    agent_heartbeat(publisher->agent, now, &heartbeat);
-    heartbeat.type = config->type;
-    heartbeat.seq = publisher->beats + 1;
-    snprintf(heartbeat.version, sizeof heartbeat.version, "%s", PROJECT_VERSION);
-    heartbeat.uptime_s = system_uptime_s("");
-    heartbeat.interval_s = config->heartbeat_s;
-    heartbeat.utc_offset_s = system_utc_offset_s((time_t)(now.wall_ms / 1000));
-    memcpy(heartbeat.labels, config->labels, sizeof heartbeat.labels);
-    heartbeat.label_count = config->label_count;
-    own_url(publisher, heartbeat.url);
-    return heartbeat_encode(out, &heartbeat);
-}
-
 static void send_heartbeat(struct publisher *publisher)
 {
     char topic[TOPIC_SIZE];
     struct buf payload = BUF_INIT;
     topic_format(publisher->config->base_topic, publisher->config->node, TOPIC_HEALTH, topic, sizeof topic);
-    int e = encode_heartbeat(publisher, clock_now(), &payload);
+    char address[64];
+    bool known = mqtt_local_address(publisher->mqtt, address, sizeof address);
+    int e = message_heartbeat(publisher->config, publisher->agent, publisher->beats + 1,
+                              known ? address : NULL, clock_now(), &payload);
     if (e == 0) {
         e = publish(publisher, topic, payload.data, payload.len);
     }
@@ -315,6 +275,31 @@ static void on_stopped(void *user)
 {
     struct publisher *publisher = user;
     publisher->stopped(publisher->stopped_user);
+}
+
+/* --- how it is --- */
+
+void publisher_write_status(const struct publisher *publisher, struct buf *out)
+{
+    const struct mqtt *mqtt = publisher->mqtt;
+    const struct mqtt_stats *stats = mqtt_stats(mqtt);
+    buf_json_key(out, "connected");
+    buf_json_bool(out, mqtt_is_up(mqtt));
+    buf_json_key(out, "protocol");
+    buf_json_cstr(out, !mqtt_is_up(mqtt) ? NULL : mqtt_is_v5(mqtt) ? "5" : "3.1.1");
+    buf_json_key(out, "connects");
+    buf_json_int(out, (int64_t)stats->connects);
+    buf_json_key(out, "failed_attempts");
+    buf_json_int(out, (int64_t)stats->failed_attempts);
+    buf_json_key(out, "messages_out");
+    buf_json_int(out, (int64_t)stats->messages_out);
+    buf_json_key(out, "refused");
+    buf_json_int(out, (int64_t)stats->refused);
+}
+
+uint64_t publisher_heartbeats(const struct publisher *publisher)
+{
+    return publisher->beats;
 }
 
 /* --- life --- */

@@ -27,6 +27,10 @@ struct publisher *publisher_create(struct loop *loop, const struct config *confi
                                    const char **ret_why);
 /* Starts connecting and beating. */
 void publisher_start(struct publisher *publisher);
+/* Appends "connected", "protocol", "connects", "failed_attempts", "messages_out" and "refused" to an object.
+ */
+void publisher_write_status(const struct publisher *publisher, struct buf *out);
+uint64_t publisher_heartbeats(const struct publisher *publisher); /* sent */
 /* The agent has a new report of this kind. */
 void publisher_report(struct publisher *publisher, enum report_kind kind);
 /* Publishes a clean offline if `say_offline`, sends DISCONNECT, and calls `done` once: when all is sent, or

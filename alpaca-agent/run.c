@@ -4,7 +4,9 @@
 #include "log.h"
 #include "publisher.h"
 #include "smollama_source.h"
+#include "status_socket.h"
 #include "system_source.h"
+#include "timestamp.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -12,6 +14,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
+#include <unistd.h>
 
 #define STOP_MS       1200 /* for the goodbye; SIGTERM ends the program within 2 s */
 #define RESEND_S      3600 /* what did not change is sent again so often */
@@ -30,6 +33,9 @@ struct run {
     bool said_source_ok;
     bool stopping;
     char link[LOG_TEXT]; /* the link to the broker, in words */
+    int64_t link_ms;     /* since when, monotonic */
+    struct now started;
+    struct status_socket *status; /* NULL: nobody can ask */
 };
 
 /* --- for the service manager --- */
@@ -44,7 +50,107 @@ static void on_link(void *user, const char *text)
 {
     struct run *run = user;
     snprintf(run->link, sizeof run->link, "%s", text);
+    run->link_ms = clock_now().mono_ms;
     tell_manager(run);
+}
+
+/* --- for `alpaca-agent status` --- */
+
+static void write_age(struct buf *out, const char *key, int64_t since_ms, int64_t now_ms)
+{
+    buf_json_key(out, key);
+    buf_json_int(out, now_ms > since_ms ? (now_ms - since_ms) / 1000 : 0);
+}
+
+static void write_text(struct buf *out, const char *key, const char *text)
+{
+    buf_json_key(out, key);
+    buf_json_cstr(out, text[0] ? text : NULL);
+}
+
+static void write_number(struct buf *out, const char *key, int64_t value)
+{
+    buf_json_key(out, key);
+    buf_json_int(out, value);
+}
+
+static void write_snapshots(const struct heartbeat *heartbeat, struct now now, struct buf *out)
+{
+    buf_json_key(out, "snapshots");
+    buf_char(out, '{');
+    for (unsigned kind = 0; kind < REPORT_KINDS; kind++) {
+        int64_t captured_ms = heartbeat->snapshots[kind].captured_at_ms;
+        buf_json_key(out, report_kind_name((enum report_kind)kind));
+        buf_char(out, '{');
+        write_number(out, "seq", (int64_t)heartbeat->snapshots[kind].seq);
+        write_number(out, "interval_s", heartbeat->snapshots[kind].interval_s);
+        buf_json_key(out, "captured_at");
+        buf_json_time(out, captured_ms);
+        if (captured_ms != TIMESTAMP_NONE) {
+            write_age(out, "age_s", captured_ms, now.wall_ms);
+        }
+        write_text(out, "error", heartbeat->snapshots[kind].error);
+        buf_char(out, '}');
+    }
+    buf_char(out, '}');
+}
+
+static void write_source(const struct run *run, const struct heartbeat *heartbeat, struct buf *out)
+{
+    char authority[URL_AUTHORITY_SIZE] = "";
+    buf_json_key(out, "source");
+    buf_char(out, '{');
+    write_text(out, "kind", run->config.source == SOURCE_SYSTEM ? "system" : "smollama");
+    write_text(out, "at", run->smollama ? url_authority(&run->config.url, authority) : "");
+    buf_json_key(out, "ok");
+    buf_json_bool(out, heartbeat->source.ok);
+    write_text(out, "error", heartbeat->source.error);
+    buf_json_key(out, "since");
+    buf_json_time(out, heartbeat->source.since_ms);
+    write_number(out, "latency_ms", heartbeat->source.latency_ms);
+    buf_char(out, '}');
+}
+
+static void write_status(void *user, struct buf *out)
+{
+    const struct run *run = user;
+    struct now now = clock_now();
+    struct heartbeat heartbeat;
+    agent_heartbeat(run->agent, now, &heartbeat);
+    buf_char(out, '{');
+    write_text(out, "version", PROJECT_VERSION);
+    write_number(out, "pid", getpid());
+    write_text(out, "node", run->config.node);
+    write_text(out, "session", run->session);
+    buf_json_key(out, "started_at");
+    buf_json_time(out, run->started.wall_ms);
+    write_age(out, "uptime_s", run->started.mono_ms, now.mono_ms);
+    write_number(out, "heartbeats", (int64_t)publisher_heartbeats(run->publisher));
+    buf_json_key(out, "broker");
+    buf_char(out, '{');
+    write_text(out, "host", run->config.broker);
+    write_number(out, "port", run->config.broker_port);
+    write_text(out, "link", run->link[0] ? run->link : "connecting");
+    write_age(out, "since_s", run->link[0] ? run->link_ms : run->started.mono_ms, now.mono_ms);
+    publisher_write_status(run->publisher, out);
+    buf_char(out, '}');
+    write_source(run, &heartbeat, out);
+    write_snapshots(&heartbeat, now, out);
+    buf_char(out, '}');
+}
+
+/* Without it the agent does its work all the same. */
+static void open_status(struct run *run)
+{
+    int e = status_socket_create(run->loop, run->config.node, write_status, run, &run->status);
+    if (e == -EADDRINUSE) {
+        log_warning("status: another agent of this name runs on this machine; `alpaca-agent status` tells of "
+                    "that one");
+    } else if (e != 0) {
+        log_info("status: no folder for a socket (/run/alpaca-agent), so `alpaca-agent status` cannot tell "
+                 "of this "
+                 "agent");
+    }
 }
 
 /* --- fetching --- */
@@ -99,23 +205,6 @@ static void on_answer(void *user, const struct answer *answer)
     plan_fetch(run);
 }
 
-/* The system's answer is there at once. */
-static void fetch_system(struct run *run, enum report_kind kind)
-{
-    struct timespec wall;
-    struct buf body = BUF_INIT;
-    clock_gettime(CLOCK_REALTIME, &wall);
-    int e =
-        kind == REPORT_STATS ? system_stats(run->config.node, wall, &body) : system_readings("", wall, &body);
-    struct answer answer = {
-        .end = ANSWER_COMPLETE, .connected = true, .status = 200, .body = body.data, .len = body.len};
-    if (e) {
-        answer = (struct answer){.end = ANSWER_BROKEN, .body = ""};
-    }
-    on_answer(run, &answer);
-    buf_finish(&body);
-}
-
 static void on_fetch_due(void *user)
 {
     struct run *run = user;
@@ -125,7 +214,7 @@ static void on_fetch_due(void *user)
     } else if (run->smollama) {
         smollama_source_fetch(run->smollama, kind);
     } else {
-        fetch_system(run, kind);
+        system_fetch(run->config.node, kind, on_answer, run);
     }
 }
 
@@ -236,6 +325,7 @@ struct run *run_create(struct loop *loop, const struct conf *conf, struct notify
         return NULL;
     }
     run->loop = loop;
+    run->started = clock_now();
     run->notify = notify;
     if (put_together(run, conf) != 0) {
         run_destroy(run);
@@ -250,6 +340,7 @@ void run_start(struct run *run)
              run->config.node_is_host_name ? " (the host name; node.name is not set)" : "", run->session,
              run->config.base_topic);
     on_link(run, "not connected yet");
+    open_status(run);
     publisher_start(run->publisher);
     plan_fetch(run);
 }
@@ -267,6 +358,7 @@ void run_destroy(struct run *run)
         return;
     }
     run->stopping = true;
+    status_socket_destroy(run->status);
     publisher_destroy(run->publisher);
     smollama_source_destroy(run->smollama);
     agent_destroy(run->agent);

@@ -156,6 +156,22 @@ int system_stats(const char *node_name, struct timespec wall, struct buf *out)
     return out->failed ? -ENOMEM : 0;
 }
 
+void system_fetch(const char *node_name, enum report_kind kind,
+                  void (*answered)(void *user, const struct answer *answer), void *user)
+{
+    struct timespec wall;
+    struct buf body = BUF_INIT;
+    clock_gettime(CLOCK_REALTIME, &wall);
+    int e = kind == REPORT_STATS ? system_stats(node_name, wall, &body) : system_readings("", wall, &body);
+    struct answer answer = {
+        .end = ANSWER_COMPLETE, .connected = true, .status = 200, .body = body.data, .len = body.len};
+    if (e) {
+        answer = (struct answer){.end = ANSWER_BROKEN, .body = ""};
+    }
+    answered(user, &answer);
+    buf_finish(&body);
+}
+
 uint64_t system_uptime_s(const char *root)
 {
     char text[FILE_MAX];

@@ -8,6 +8,7 @@
 #ifndef SYSTEM_SOURCE_H
 #define SYSTEM_SOURCE_H
 
+#include "answer.h"
 #include "buf.h"
 
 #include <stdint.h>
@@ -20,6 +21,9 @@
 int system_readings(const char *root, struct timespec wall, struct buf *out);
 /* Appends what /api/stats would answer. 0 or -ENOMEM. */
 int system_stats(const char *node_name, struct timespec wall, struct buf *out);
+/* Stands in for a fetch: calls `answered` at once with the readings or the stats. */
+void system_fetch(const char *node_name, enum report_kind kind,
+                  void (*answered)(void *user, const struct answer *answer), void *user);
 
 /* Seconds since the machine started; 0 if unknown. */
 uint64_t system_uptime_s(const char *root);

@@ -11,6 +11,7 @@
  *     accounts          the subcommands for users and tokens; accounts_ask prompts
  *     certs, enrol      the subcommands that make certificates, and accounts at the broker (enrol_place:
  *                       which, and where); tool is what they share
+ *     status_tool       the subcommand that asks a running llamad how it is
  *     ha_lint           the subcommand that checks what Home Assistant would refuse
  *     journal           what becomes of the nodes, in the log
  *   access/           certificates, accounts at the broker and at the HTTP server
@@ -28,13 +29,14 @@
 #include "enrol.h"
 #include "ha_lint.h"
 #include "log.h"
+#include "status_tool.h"
 
 #include <string.h>
 #include <unistd.h>
 
 static const char help[] =
     "Usage: llamad [-c FILE] [--check] [-D TOPICS] [-v] [--log-format FORMAT]\n"
-    "       llamad certs|enrol|ha-lint|passwd|token ...\n"
+    "       llamad certs|enrol|ha-lint|passwd|status|token ...\n"
     "Gathers what the Smollama nodes of a cluster say and serves it: dashboard, API and live push.\n"
     "\n"
     "  -c, --config FILE  configuration; Smollama's own config.yaml will do. Without it: ./config.yaml,\n"
@@ -50,6 +52,7 @@ static const char help[] =
     "      enrol          make, list and revoke accounts at the broker, for one node each\n"
     "      ha-lint        say what Home Assistant would refuse of these readings or messages, and why\n"
     "      passwd         add a user of dashboard and API, or change the password\n"
+    "      status         say how the running llamad is, and which nodes are not online\n"
     "      token          make a token with which a program may ask the API\n"
     "\n"
     "SIGTERM and SIGINT end it within 2 seconds, a second one at once; SIGHUP reads the configuration "
@@ -68,6 +71,7 @@ static const struct command {
     {"enrol", enrol_main},
     {"ha-lint", ha_lint_main},
     {"passwd", passwd_main},
+    {"status", status_tool_main},
     {"token", token_main},
 };
 

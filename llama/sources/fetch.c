@@ -23,6 +23,7 @@ struct fetch {
     struct loop *loop;
     CURLM *multi;
     struct loop_timer *timer;
+    struct fetch_extras extras;
     LIST_HEAD(, fetch_get) gets;
     LIST_HEAD(, fetch_socket) sockets;
 };
@@ -191,6 +192,28 @@ struct fetch *fetch_create(struct loop *loop)
     return fetch;
 }
 
+int fetch_use(struct fetch *fetch, const char *token, const char *certificate_file)
+{
+    if (token) {
+        struct buf header = BUF_INIT;
+        buf_printf(&header, "Authorization: Bearer %s", token);
+        const char *line = buf_terminate(&header);
+        struct curl_slist *headers = line ? curl_slist_append(fetch->extras.headers, line) : NULL;
+        if (header.data) {
+            explicit_bzero(header.data, header.len);
+        }
+        buf_finish(&header);
+        if (!headers) {
+            return -ENOMEM;
+        }
+        fetch->extras.headers = headers;
+    }
+    if (certificate_file && !(fetch->extras.certificate_file = strdup(certificate_file))) {
+        return -ENOMEM;
+    }
+    return 0;
+}
+
 struct fetch_get *fetch_start(struct fetch *fetch, const char *url, uint32_t timeout_ms, size_t max_bytes,
                               fetch_address_fn *allowed, fetch_done_fn *done, void *user)
 {
@@ -209,7 +232,8 @@ struct fetch_get *fetch_start(struct fetch *fetch, const char *url, uint32_t tim
     get->date_ms = TIMESTAMP_NONE;
     get->body.limit = max_bytes;
     get->easy = curl_easy_init();
-    if (!get->easy || fetch_set_request(get, url, timeout_ms ? timeout_ms : 1, max_bytes) != CURLE_OK ||
+    if (!get->easy ||
+        fetch_set_request(get, &fetch->extras, url, timeout_ms ? timeout_ms : 1, max_bytes) != CURLE_OK ||
         curl_multi_add_handle(fetch->multi, get->easy) != CURLM_OK) {
         get_free(get);
         errno = ENOMEM;
@@ -244,6 +268,8 @@ void fetch_destroy(struct fetch *fetch)
         socket_destroy(left);
     }
     loop_timer_destroy(fetch->timer);
+    curl_slist_free_all(fetch->extras.headers);
+    free(fetch->extras.certificate_file);
     curl_global_cleanup();
     free(fetch);
 }

@@ -33,6 +33,10 @@ typedef void fetch_done_fn(void *user, const struct fetch_answer *answer);
 typedef bool fetch_address_fn(void *user, const struct sockaddr *address);
 
 struct fetch *fetch_create(struct loop *loop); /* NULL with errno */
+/* For GETs from now on: a token to send (Authorization: Bearer), and the one certificate that https servers
+ * must have, whatever name it is for (instead of the system's authorities). Both copied; NULL = none. 0 or
+ * -ENOMEM. */
+int fetch_use(struct fetch *fetch, const char *token, const char *certificate_file);
 /* Starts a GET; copies the URL. `allowed` may be NULL (any address). `done` comes exactly once, later, on the
  * loop, unless it is cancelled; it may start and cancel others. NULL with errno (EINVAL: not an http or https
  * URL). */

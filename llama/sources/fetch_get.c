@@ -191,7 +191,8 @@ void fetch_read_answer(const struct fetch_get *get, CURLcode result, struct fetc
 
 /* --- the request --- */
 
-CURLcode fetch_set_request(struct fetch_get *get, const char *url, uint32_t timeout_ms, size_t max_bytes)
+CURLcode fetch_set_request(struct fetch_get *get, const struct fetch_extras *extras, const char *url,
+                           uint32_t timeout_ms, size_t max_bytes)
 {
     CURL *easy = get->easy;
     CURLcode e = curl_easy_setopt(easy, CURLOPT_URL, url);
@@ -220,6 +221,12 @@ CURLcode fetch_set_request(struct fetch_get *get, const char *url, uint32_t time
     SET(CURLOPT_HEADERDATA, get);
     SET(CURLOPT_WRITEFUNCTION, on_body);
     SET(CURLOPT_WRITEDATA, get);
+    SET(CURLOPT_HTTPHEADER, extras->headers);
+    if (extras->certificate_file) { /* libcurl takes any certificate in it as an anchor, a server's own too */
+        SET(CURLOPT_CAINFO, extras->certificate_file);
+        SET(CURLOPT_CAPATH, NULL);
+        SET(CURLOPT_SSL_VERIFYHOST, 0L);
+    }
 #undef SET
     return e;
 }

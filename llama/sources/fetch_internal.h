@@ -27,8 +27,15 @@ struct fetch_get {
     LIST_ENTRY(fetch_get) link;
 };
 
+/* See fetch_use. */
+struct fetch_extras {
+    struct curl_slist *headers; /* owned; NULL = none */
+    char *certificate_file;     /* owned; NULL = none */
+};
+
 /* What is asked, and what may come back. */
-CURLcode fetch_set_request(struct fetch_get *get, const char *url, uint32_t timeout_ms, size_t max_bytes);
+CURLcode fetch_set_request(struct fetch_get *get, const struct fetch_extras *extras, const char *url,
+                           uint32_t timeout_ms, size_t max_bytes);
 /* Of a transfer that ended with `result`; borrows the body of `get`. */
 void fetch_read_answer(const struct fetch_get *get, CURLcode result, struct fetch_answer *ret_answer);
 

@@ -359,6 +359,8 @@ class Agent(Process):
         label = name or f"agent-{node_name or 'host'}".replace(" ", "_")
         self.config = deep_merge(base, config or {})
         self.config_path = write_yaml(folder / f"{label}.yaml", self.config)
+        self.runtime_dir = folder / "run"
+        env = {"ALPACA_RUNTIME_DIR": str(self.runtime_dir), **(env or {})}
         super().__init__(label, [AGENT, "-c", self.config_path], folder, env, wrapper)
 
 
