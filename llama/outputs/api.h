@@ -69,6 +69,8 @@ struct api_response {
     struct body *body;        /* a reference that the caller drops; NULL for 204 and 304 */
     char etag[80];            /* "" if none; with quotes */
     const char *allow;        /* for 405; static */
+    bool gzip;                /* the body is packed */
+    bool varies;              /* it would not be for everybody */
     unsigned retry_after_s;   /* 0 = none */
     struct api_wait *wait;    /* the answer comes later: see api_await. Then all the rest is empty */
 };

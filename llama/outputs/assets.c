@@ -1,5 +1,6 @@
 #include "assets.h"
 
+#include "assets_pack.h"
 #include "log.h"
 
 #include <dirent.h>
@@ -17,8 +18,9 @@
 struct asset {
     char *path; /* owned; from the root: "/app.js" */
     const char *type;
-    char etag[24];
+    char etag[24], packed_etag[24];
     struct body *body;
+    struct body *packed; /* by gzip; NULL = not worth it */
 };
 
 struct assets {
@@ -56,6 +58,7 @@ static void make_etag(struct asset *asset)
         hash = (hash ^ (unsigned char)asset->body->data[i]) * 0x100000001b3u;
     }
     snprintf(asset->etag, sizeof asset->etag, "\"%016llx\"", (unsigned long long)hash);
+    snprintf(asset->packed_etag, sizeof asset->packed_etag, "\"%016llx-g\"", (unsigned long long)hash);
 }
 
 /* Takes data; copies path. */
@@ -74,6 +77,9 @@ static int add_asset(struct assets *assets, const char *path, char *data, size_t
         body_unref(asset->body);
         return -ENOMEM;
     }
+    size_t packed_len = 0;
+    char *packed = assets_pack(asset->body->data, asset->body->len, &packed_len);
+    asset->packed = packed ? body_take(packed, packed_len) : NULL;
     make_etag(asset);
     assets->count++;
     assets->bytes += len;
@@ -210,6 +216,7 @@ void assets_destroy(struct assets *assets)
     for (size_t i = 0; i < assets->count; i++) {
         free(assets->files[i].path);
         body_unref(assets->files[i].body);
+        body_unref(assets->files[i].packed);
     }
     free(assets->files);
     free(assets);
@@ -225,7 +232,7 @@ static void answer_text(struct api_response *response, int status, const char *t
 }
 
 void assets_handle(const struct assets *assets, enum api_method method, const char *path,
-                   const char *if_none_match, struct api_response *ret_response)
+                   const char *if_none_match, bool gzip, struct api_response *ret_response)
 {
     if (method != API_GET && method != API_HEAD) {
         answer_text(ret_response, 405, "This address can only be read.\n");
@@ -237,12 +244,16 @@ void assets_handle(const struct assets *assets, enum api_method method, const ch
         answer_text(ret_response, 404, "There is nothing at this address.\n");
         return;
     }
-    *ret_response = (struct api_response){.status = 200, .content_type = asset->type};
-    memcpy(ret_response->etag, asset->etag, sizeof asset->etag);
-    if (if_none_match && api_etag_listed(if_none_match, asset->etag)) {
+    bool packed = gzip && asset->packed;
+    const char *etag = packed ? asset->packed_etag : asset->etag;
+    *ret_response = (struct api_response){
+        .status = 200, .content_type = asset->type, .varies = asset->packed != NULL, .gzip = packed};
+    memcpy(ret_response->etag, etag, sizeof asset->etag);
+    if (if_none_match && api_etag_listed(if_none_match, etag)) {
         ret_response->status = 304;
         ret_response->content_type = NULL;
+        ret_response->gzip = false;
         return;
     }
-    ret_response->body = body_ref(asset->body);
+    ret_response->body = body_ref(packed ? asset->packed : asset->body);
 }

@@ -19,9 +19,9 @@ struct assets;
 /* `dir` may be NULL or missing: then there is one page that says so. NULL without memory. */
 struct assets *assets_load(const char *dir);
 void assets_destroy(struct assets *assets);
-/* Answers a path that is not the API's, decoded: "/" is index.html. Methods other than GET and HEAD get 405.
- */
+/* Answers a path that is not the API's, decoded: "/" is index.html. `gzip`: whoever asks takes that; files
+ * are packed once, when they are loaded. Methods other than GET and HEAD get 405. */
 void assets_handle(const struct assets *assets, enum api_method method, const char *path,
-                   const char *if_none_match, struct api_response *ret_response);
+                   const char *if_none_match, bool gzip, struct api_response *ret_response);
 
 #endif

@@ -72,6 +72,12 @@ static void write_head(struct server *server, const struct exchange *exchange, s
     if (response->status != 204 && response->status != 304) {
         buf_printf(out, "Content-Length: %zu\r\n", response->body ? response->body->len : 0);
     }
+    if (response->gzip) {
+        buf_str(out, "Content-Encoding: gzip\r\n");
+    }
+    if (response->varies) {
+        buf_str(out, "Vary: Accept-Encoding\r\n");
+    }
     if (*response->etag) {
         buf_printf(out, "ETag: %s\r\n", response->etag);
     }

@@ -5,6 +5,8 @@
  */
 #include "server_internal.h"
 
+#include "assets_pack.h"
+
 #include "log.h"
 
 #include <string.h>
@@ -59,7 +61,8 @@ static void serve(struct server *server, const struct request *request, bool wai
     const char *path = request->rules.path;
     const char *if_none_match = *request->if_none_match ? request->if_none_match : NULL;
     if (strncmp(path, "/api/", 5) != 0 && strcmp(path, "/api") != 0 && strcmp(path, "/metrics") != 0) {
-        assets_handle(server->assets, request->rules.method, path, if_none_match, response);
+        assets_handle(server->assets, request->rules.method, path, if_none_match,
+                      assets_takes_gzip(request->accept_encoding), response);
         return;
     }
     const struct api_request asked = {.method = request->rules.method,

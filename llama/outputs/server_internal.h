@@ -99,7 +99,7 @@ struct request {
     struct buf path; /* decoded, terminated */
     struct buf encoded_path, query;
     char host[300], origin[300], content_length[32], fetch_site[32], connection[32], version[16];
-    char if_none_match[1024], authorization[1024], cookie[4096];
+    char if_none_match[1024], authorization[1024], cookie[4096], accept_encoding[256];
     bool http_1_0;
     struct peer peer;        /* who sent it, as far as our proxies tell */
     bool https;              /* so the browser sees it */

@@ -138,6 +138,7 @@ bool server_read_request(struct server *server, struct lws *wsi, struct request 
     rules->fetch_site =
         custom_header(wsi, "sec-fetch-site:", request->fetch_site, sizeof request->fetch_site);
     header(wsi, WSI_TOKEN_HTTP_IF_NONE_MATCH, request->if_none_match, sizeof request->if_none_match);
+    header(wsi, WSI_TOKEN_HTTP_ACCEPT_ENCODING, request->accept_encoding, sizeof request->accept_encoding);
     header(wsi, WSI_TOKEN_HTTP_AUTHORIZATION, request->authorization, sizeof request->authorization);
     header(wsi, WSI_TOKEN_HTTP_COOKIE, request->cookie, sizeof request->cookie);
     read_way(server, wsi, request);
