@@ -63,10 +63,11 @@ static void write_http(struct buf *out, const struct server_stats *stats, const 
     const struct {
         const char *reason;
         uint64_t count;
-    } refusals[] = {{"host", stats->refused_host},     {"origin", stats->refused_origin},
-                    {"bad", stats->bad_requests},      {"unauthorized", stats->unauthorized},
-                    {"forbidden", stats->forbidden},   {"wrong_login", auth->failed_logins},
-                    {"wrong_token", auth->bad_tokens}, {"rate_limited", auth->limited}};
+    } refusals[] = {{"host", stats->refused_host},      {"origin", stats->refused_origin},
+                    {"bad", stats->bad_requests},       {"unauthorized", stats->unauthorized},
+                    {"forbidden", stats->forbidden},    {"wrong_login", auth->failed_logins},
+                    {"wrong_token", auth->bad_tokens},  {"rate_limited", auth->limited},
+                    {"crowded_out", stats->crowded_out}};
     counter(out, "llamad_http_requests_total", "HTTP requests, upgrades to WebSocket included.",
             stats->requests);
     exposition_family(out, "llamad_http_refused_total", "counter",
@@ -78,6 +79,8 @@ static void write_http(struct buf *out, const struct server_stats *stats, const 
     }
     counter(out, "llamad_http_sent_bytes_total", "Bytes of answers.",
             stats->bytes_out - stats->live_bytes_out);
+    counter(out, "llamad_http_connections_total", "Connections accepted.", stats->connections);
+    gauge(out, "llamad_http_connections", "Connections that are open.", stats->open_connections);
     counter(out, "llamad_http_logins_total", "Logins with name and password.", auth->logins);
     gauge(out, "llamad_http_sessions", "Who is logged in, by session.", auth->sessions);
     gauge(out, "llamad_live_sessions", "Live sessions that are open.", stats->live_clients);

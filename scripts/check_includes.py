@@ -40,7 +40,7 @@ PURE = ["llama/state/", "llama/store/line", "llama/store/event_line", "llama/sto
         "llama/outputs/home_assistant_name", "llama/outputs/home_assistant_unit", "llama/outputs/node_state", "llama/outputs/metrics", "llama/outputs/exposition",
         "llama/access/auth_line", "llama/access/auth_users", "llama/access/auth_tokens", "llama/outputs/auth_sessions",
         "llama/outputs/auth_guesses", "llama/outputs/peer", "llama/outputs/server_peers", "llama/outputs/server_cookie",
-        "llama/outputs/assets_pack", "llama/outputs/server_forwarded", "llama/outputs/server_rules",
+        "llama/outputs/assets_pack", "llama/outputs/server_crowd", "llama/outputs/server_forwarded", "llama/outputs/server_rules",
         "common/report", "common/heartbeat", "common/topic", "common/timestamp", "common/backoff", "common/json", "common/buf",
         "common/histogram"]
 IMPURE = re.compile(r"^(loop|mqtt|log|conf)\.h$|^(sys/socket|unistd|netdb|fcntl|poll)\.h$")

@@ -16,6 +16,7 @@
 #define ACCEPTS_PER_TURN  64
 #define DESCRIPTORS_SPARE 256 /* for the broker, polled nodes, files */
 #define SWEEP_MS          1000
+#define SHARE             4 /* one source may have the fourth part of all connections */
 
 /* ---- connections ---- */
 
@@ -31,14 +32,18 @@ static void watch_listener(struct server *server)
 void server_connection_opened(struct server *server)
 {
     server->connections++;
+    server->stats.connections++;
+    server->stats.open_connections = server->connections;
     if (!loop_timer_active(server->sweep)) {
         loop_timer_start(server->sweep, SWEEP_MS, SWEEP_MS);
     }
 }
 
-void server_connection_closed(struct server *server)
+void server_connection_closed(struct server *server, struct crowd_member *member)
 {
+    server_crowd_leave(server->crowd, member);
     server->connections--;
+    server->stats.open_connections = server->connections;
     if (server->paused) {
         watch_listener(server);
     }
@@ -71,6 +76,26 @@ static void work(void *user)
     }
 }
 
+static void adopt(struct server *server, int fd)
+{
+    static const char reason[] = "as many connections as one address may have are open";
+    struct crowd_member *member = NULL;
+    struct peer peer = server_peer_of(fd);
+    bool proxy = peer_in(&peer, server->proxies, server->proxy_count);
+    if (!proxy && !server_crowd_enter(server->crowd, &peer, &member)) {
+        server->stats.crowded_out++;
+        server_say(server, &peer, reason);
+        close(fd);
+        return;
+    }
+    struct lws *wsi = lws_adopt_socket_vhost(server->vhost, fd); /* closes it on failure */
+    if (wsi) {
+        lws_set_opaque_user_data(wsi, member);
+    } else {
+        server_crowd_leave(server->crowd, member);
+    }
+}
+
 /* True if accepting may go on. */
 static bool accept_one(struct server *server)
 {
@@ -90,7 +115,7 @@ static bool accept_one(struct server *server)
         return false;
     }
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    lws_adopt_socket_vhost(server->vhost, fd); /* closes it on failure */
+    adopt(server, fd);
     if (server->connections >= server->max_connections) {
         watch_listener(server);
         return false;
@@ -246,9 +271,11 @@ static int start(struct server *server, const struct server_options *options, co
     server->assets = assets_load(options->web_dir);
     server->live = live_create(server->loop, server->cache, server->instance, &server->stats);
     server->peers = server_peers_create();
+    server->crowd = server_crowd_create(server->max_connections / SHARE);
     server->sweep = loop_timer_create(server->loop, sweep, server);
     server->work = loop_after_create(server->loop, work, server);
-    if (!server->assets || !server->live || !server->sweep || !server->work || !server->peers) {
+    if (!server->assets || !server->live || !server->sweep || !server->work || !server->peers ||
+        !server->crowd) {
         return -ENOMEM;
     }
     const struct auth_options who = {.users_file = options->users_file,
@@ -345,6 +372,7 @@ void server_destroy(struct server *server)
     live_destroy(server->live);
     auth_destroy(server->auth);
     server_peers_destroy(server->peers);
+    server_crowd_destroy(server->crowd);
     file_watch_destroy(server->tls_watch);
     server_tls_destroy(server->tls);
     assets_destroy(server->assets);

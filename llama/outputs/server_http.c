@@ -286,7 +286,7 @@ int server_callback(struct lws *wsi, enum lws_callback_reasons reason, void *use
         server_connection_opened(server);
         return 0;
     case LWS_CALLBACK_WSI_DESTROY:
-        server_connection_closed(server);
+        server_connection_closed(server, lws_get_opaque_user_data(wsi));
         return 0;
     case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
         return on_upgrade(server, wsi, in);

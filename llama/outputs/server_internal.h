@@ -12,6 +12,7 @@
 #include "live.h"
 #include "server.h"
 #include "server_cookie.h"
+#include "server_crowd.h"
 #include "server_forwarded.h"
 #include "server_limits.h"
 #include "server_peers.h"
@@ -40,6 +41,7 @@ struct server {
     struct assets *assets;
     struct auth *auth;
     struct server_peers *peers;
+    struct server_crowd *crowd;
     struct server_tls *tls; /* NULL = plain HTTP, as the next */
     struct file_watch *tls_watch;
     struct live *live;
@@ -108,7 +110,9 @@ struct request {
     struct auth_who who;     /* by server_identify */
 };
 
-/* server_request.c. False without memory; finish in any case. */
+/* server_request.c. To whom a connection leads. */
+struct peer server_peer_of(int fd);
+/* False without memory; finish in any case. */
 bool server_read_request(struct server *server, struct lws *wsi, struct request *request);
 void server_finish_request(struct request *request);
 
@@ -155,6 +159,6 @@ void server_sweep_answers(struct server *server);
 int server_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len);
 /* A connection came or went. */
 void server_connection_opened(struct server *server);
-void server_connection_closed(struct server *server);
+void server_connection_closed(struct server *server, struct crowd_member *member);
 
 #endif

@@ -60,14 +60,13 @@ static void read_url(struct server *server, struct lws *wsi, enum lws_token_inde
     request->rules.path_len = request->path.len;
 }
 
-/* Whom the connection is to. */
-static struct peer peer_of(struct lws *wsi)
+struct peer server_peer_of(int fd)
 {
     struct sockaddr_storage address = {0};
     socklen_t len = sizeof address;
     char text[PEER_TEXT] = "";
     struct peer peer = {0};
-    if (getpeername(lws_get_socket_fd(wsi), (struct sockaddr *)&address, &len) == 0) {
+    if (getpeername(fd, (struct sockaddr *)&address, &len) == 0) {
         const struct sockaddr_in *v4 = (const struct sockaddr_in *)&address;
         const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&address;
         bool is_v6 = address.ss_family == AF_INET6;
@@ -92,7 +91,8 @@ static const char *custom_header(struct lws *wsi, const char *name, char *buffer
 static void read_way(struct server *server, struct lws *wsi, struct request *request)
 {
     char x_for[1024], x_proto[32], x_prefix[COOKIE_PATH_MAX + 2];
-    struct forwarded how = {.peer = peer_of(wsi), .https = server->rules.tls, .path = "/"};
+    struct forwarded how = {
+        .peer = server_peer_of(lws_get_socket_fd(wsi)), .https = server->rules.tls, .path = "/"};
     bool public_https = false;
     if (request->rules.host && rules_host_public(&server->rules, request->rules.host, &public_https)) {
         how.https = how.https || public_https;

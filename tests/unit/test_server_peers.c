@@ -1,6 +1,7 @@
 /* Addresses and networks, cookies, and refusals told once a minute. */
 #include "peer.h"
 #include "server_cookie.h"
+#include "server_crowd.h"
 #include "server_peers.h"
 
 #include <setjmp.h>
@@ -154,6 +155,38 @@ static void many_sources_do_not_flood_the_log(void **state)
     server_peers_destroy(peers);
 }
 
+static void no_source_has_more_than_its_share(void **state)
+{
+    (void)state;
+    struct server_crowd *crowd = server_crowd_create(3);
+    struct peer greedy = at("192.0.2.1"), other = at("192.0.2.2"), v6 = at("2001:db8::1"),
+                same = at("2001:db8::2"), local = at("127.0.0.1");
+    struct crowd_member *members[3], *member;
+    for (int i = 0; i < 3; i++) {
+        assert_true(server_crowd_enter(crowd, &greedy, &members[i]));
+    }
+    assert_false(server_crowd_enter(crowd, &greedy, &member));
+    assert_true(server_crowd_enter(crowd, &other, &member));
+    server_crowd_leave(crowd, member);
+    server_crowd_leave(crowd, members[0]);
+    assert_true(server_crowd_enter(crowd, &greedy, &members[0]));
+    assert_false(server_crowd_enter(crowd, &greedy, &member));
+    for (int i = 0; i < 3; i++) {
+        server_crowd_leave(crowd, members[i]);
+    }
+    assert_true(server_crowd_enter(crowd, &v6, &members[0]));
+    assert_true(server_crowd_enter(crowd, &same, &members[1]));
+    assert_ptr_equal(members[0], members[1]); /* one /64 */
+    server_crowd_leave(crowd, members[1]);
+    server_crowd_leave(crowd, members[0]);
+    for (int i = 0; i < 9; i++) {
+        assert_true(server_crowd_enter(crowd, &local, &member));
+        assert_null(member);
+    }
+    server_crowd_leave(crowd, NULL);
+    server_crowd_destroy(crowd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -164,6 +197,7 @@ int main(void)
         cmocka_unit_test(paths_of_cookies_hold_nothing_else),
         cmocka_unit_test(refusals_are_told_once_a_minute_by_source_and_reason),
         cmocka_unit_test(many_sources_do_not_flood_the_log),
+        cmocka_unit_test(no_source_has_more_than_its_share),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
