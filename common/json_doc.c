@@ -11,17 +11,16 @@
 #define DOCUMENT_DEPTH 16
 
 /* The offset of an escaped U+0000 in checked text, or SIZE_MAX. Backslashes stand only in strings, each with
- * what it escapes. */
+ * what it escapes: "\\u0000" with a doubled one is no escape of U+0000. */
 static size_t find_nul(const char *text, size_t len)
 {
-    for (size_t i = 0; i < len; i++) {
+    for (size_t i = 0; i < len; i += 2) {
         const char *backslash = memchr(text + i, '\\', len - i);
         if (!backslash)
             break;
         i = (size_t)(backslash - text);
         if (len - i >= 6 && memcmp(backslash, "\\u0000", 6) == 0)
             return i;
-        i++; /* "\\u0000" with a doubled backslash is no escape of U+0000 */
     }
     return SIZE_MAX;
 }
