@@ -2,6 +2,7 @@
 #include "ranking.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define SNAPSHOT_EVENTS 50
 #define SNAPSHOT_TEXTS  200
@@ -11,59 +12,49 @@ enum section { NODES, READINGS, STATS, EVENTS, OBSERVATIONS, MEMORIES, SECTIONS 
 
 struct writer {
     const struct frame_view *view;
-    struct selection nodes; /* those that are watched */
-    struct buf out;
-    size_t begin;         /* of the message that is being written */
-    struct buf ends;      /* size_t: of the messages before it */
-    enum section section; /* that is being written */
-    bool open;            /* its list is, in this message */
+    struct selection nodes;        /* those that are watched */
+    struct buf elements[SECTIONS]; /* of the message that is being written */
+    struct buf out;                /* the messages before it */
+    struct buf ends;               /* size_t: of those */
 };
 
-/* The first message names every section; the others only those that they have something of. */
-static bool is_first(const struct writer *w)
-{
-    return w->begin == 0;
-}
+/* ---- messages ---- */
 
-/* ---- sections and messages ---- */
-
-static void open_section(struct writer *w, enum section section)
+static void write_section(struct writer *w, enum section section, bool first)
 {
     static const char *const keys[SECTIONS] = {"nodes",  "readings",     NULL /* an object */,
                                                "events", "observations", "memories"};
-    if (section != STATS) {
+    const struct buf *elements = &w->elements[section];
+    if (section == STATS) {
+        buf_json_key(&w->out, "stats");
+        buf_char(&w->out, '{');
+        if (first) {
+            api_write_sums(&w->out, &w->nodes);
+        }
+        buf_json_key(&w->out, "by_node");
+        buf_char(&w->out, '{');
+    } else {
         frame_open_list(&w->out, keys[section]);
-        return;
     }
-    buf_json_key(&w->out, "stats");
-    buf_char(&w->out, '{');
-    api_write_sums(&w->out, &w->nodes);
-    buf_json_key(&w->out, "by_node");
-    buf_char(&w->out, '{');
-}
-
-static void close_section(struct writer *w, enum section section)
-{
+    buf_append(&w->out, elements->data, elements->len);
     buf_str(&w->out, section == STATS ? "}}" : "]");
 }
 
-static void write_events(struct writer *w)
+/* The first message names every section; the others only those that they have something of. */
+static void write_message(struct writer *w, bool more)
 {
-    const struct events *events = cache_events(w->view->cache);
-    size_t count = 0;
-    for (const struct event *event = NULL;
-         count < SNAPSHOT_EVENTS && (event = events_older(events, event));) {
-        if (frame_watches_event(w->view, event)) {
-            buf_json_sep(&w->out);
-            api_write_event(&w->out, event);
-            count++;
-        }
+    bool first = w->out.len == 0;
+    frame_open(&w->out, w->view, first ? "snapshot" : "part");
+    if (first) {
+        api_write_broker(&w->out, w->view->cache, w->view->now);
     }
-}
-
-/* Ends the message: `more` tells whether another one follows. */
-static void end_message(struct writer *w, bool more)
-{
+    for (unsigned i = 0; i < SECTIONS; i++) {
+        w->out.failed = w->out.failed || w->elements[i].failed;
+        if (first || w->elements[i].len > 0) {
+            write_section(w, (enum section)i, first);
+        }
+        buf_reset(&w->elements[i]);
+    }
     if (w->view->parts) {
         buf_str(&w->out, more ? ",\"more\":true}" : ",\"more\":false}");
         buf_append(&w->ends, &w->out.len, sizeof w->out.len);
@@ -72,86 +63,50 @@ static void end_message(struct writer *w, bool more)
     }
 }
 
-/* Goes on with a further message, in the midst of a section. */
-static void next_message(struct writer *w)
+/* Where the next element of a section goes; a message that is full goes out before. */
+static struct buf *begin_element(struct writer *w, enum section section)
 {
-    if (w->open) {
-        close_section(w, w->section);
-        w->open = false;
+    size_t len = 0;
+    for (unsigned i = 0; w->view->parts && i < SECTIONS; i++) {
+        len += w->elements[i].len;
     }
-    for (unsigned later = w->section + 1; is_first(w) && later < SECTIONS; later++) {
-        open_section(w, (enum section)later);
-        if (later == EVENTS) {
-            write_events(w);
-        }
-        close_section(w, (enum section)later);
+    if (len >= FRAME_PART) {
+        write_message(w, true);
     }
-    end_message(w, true);
-    w->begin = w->out.len;
-    frame_open(&w->out, w->view, "part");
-}
-
-static void begin_section(struct writer *w, enum section section)
-{
-    w->section = section;
-    w->open = is_first(w);
-    if (w->open) {
-        open_section(w, section);
+    struct buf *elements = &w->elements[section];
+    if (elements->len > 0) {
+        buf_char(elements, ',');
     }
-}
-
-/* Before each element of a section. */
-static void begin_element(struct writer *w)
-{
-    if (w->view->parts && w->out.len - w->begin >= FRAME_PART) {
-        next_message(w);
-    }
-    if (!w->open) {
-        open_section(w, w->section);
-        w->open = true;
-    }
-    buf_json_sep(&w->out);
-}
-
-static void end_section(struct writer *w)
-{
-    if (w->open) {
-        close_section(w, w->section);
-    }
+    return elements;
 }
 
 /* ---- what is in them ---- */
 
-static void write_nodes(struct writer *w)
+/* All of them in the first message. */
+static void write_events(struct writer *w)
 {
-    begin_section(w, NODES);
-    for (size_t i = 0; i < w->nodes.count; i++) {
-        begin_element(w);
-        api_write_node(&w->out, w->nodes.nodes[i], w->view->now, false);
-    }
-    end_section(w);
-}
-
-static void write_readings(struct writer *w)
-{
-    begin_section(w, READINGS);
-    for (size_t i = 0; i < w->nodes.count; i++) {
-        for (const struct item *item = w->nodes.nodes[i]->items[ITEM_READING]; item; item = item->next) {
-            begin_element(w);
-            api_write_item(&w->out, item);
+    const struct events *events = cache_events(w->view->cache);
+    size_t count = 0;
+    for (const struct event *event = NULL;
+         count < SNAPSHOT_EVENTS && (event = events_older(events, event));) {
+        if (frame_watches_event(w->view, event)) {
+            api_write_event(begin_element(w, EVENTS), event);
+            count++;
         }
     }
-    end_section(w);
 }
 
-static void write_stats(struct writer *w)
+/* Each node with its readings, so that whoever has the first message has something to show. */
+static void write_nodes(struct writer *w)
 {
-    begin_section(w, STATS);
     for (size_t i = 0; i < w->nodes.count; i++) {
-        begin_element(w);
-        api_write_node_stats(&w->out, w->nodes.nodes[i]);
+        const struct node *node = w->nodes.nodes[i];
+        api_write_node(begin_element(w, NODES), node, w->view->now, false);
+        api_write_node_stats(begin_element(w, STATS), node);
+        for (const struct item *item = node->items[ITEM_READING]; item; item = item->next) {
+            api_write_item(begin_element(w, READINGS), item);
+        }
     }
-    end_section(w);
 }
 
 static void write_newest(struct writer *w, enum section section, enum item_kind kind)
@@ -167,30 +122,35 @@ static void write_newest(struct writer *w, enum section section, enum item_kind 
         }
     }
     ranking_sort(&ranking);
-    begin_section(w, section);
     for (size_t i = 0; i < ranking.count; i++) {
-        begin_element(w);
-        api_write_item(&w->out, ranking.items[i].item);
+        api_write_item(begin_element(w, section), ranking.items[i].item);
     }
-    end_section(w);
     ranking_finish(&ranking);
 }
 
 static void write_snapshot(struct writer *w)
 {
-    frame_open(&w->out, w->view, "snapshot");
-    api_write_broker(&w->out, w->view->cache, w->view->now);
+    write_events(w);
     write_nodes(w);
-    write_readings(w);
-    write_stats(w);
-    if (is_first(w)) { /* else they are in the first message */
-        begin_section(w, EVENTS);
-        write_events(w);
-        end_section(w);
-    }
     write_newest(w, OBSERVATIONS, ITEM_OBSERVATION);
     write_newest(w, MEMORIES, ITEM_MEMORY);
-    end_message(w, false);
+    write_message(w, false);
+}
+
+/* ---- the nodes ---- */
+
+/* Whoever needs somebody first; people look for those. */
+static int compare_need(const void *a, const void *b)
+{
+    static const int rank[STATES] = {[STATE_UNREACHABLE] = 0,
+                                     [STATE_DEGRADED] = 1,
+                                     [STATE_STALE] = 2,
+                                     [STATE_UNKNOWN] = 3,
+                                     [STATE_ONLINE] = 4};
+    const struct node *x = *(const struct node *const *)a;
+    const struct node *y = *(const struct node *const *)b;
+    int order = rank[x->verdict.state] - rank[y->verdict.state];
+    return order ? order : strcmp(x->name, y->name);
 }
 
 /* The node that is watched, or all. False without memory. */
@@ -207,6 +167,7 @@ static bool select_nodes(struct writer *w)
         w->nodes.nodes[w->nodes.count++] = node;
         node = node->next;
     }
+    qsort(w->nodes.nodes, w->nodes.count, sizeof(const struct node *), compare_need);
     return true;
 }
 
@@ -231,6 +192,9 @@ struct body *frame_snapshot(const struct frame_view *view)
     if (select_nodes(&w)) {
         write_snapshot(&w);
         body = take_body(&w);
+    }
+    for (unsigned i = 0; i < SECTIONS; i++) {
+        buf_finish(&w.elements[i]);
     }
     buf_finish(&w.ends);
     buf_finish(&w.out);

@@ -100,8 +100,12 @@ def test_parts_are_small_and_add_up(cluster):
     assert len(frames[0]["events"]) == 50 and not any("events" in f for f in frames[1:])
     for key, count in (("nodes", NODES + 1), ("readings", cluster.count)):
         assert sum(len(f.get(key, [])) for f in frames) == count, f"each of the {key} once"
-    first_reading = next(i for i, f in enumerate(frames) if f.get("readings"))
-    assert not any(f.get("nodes") for f in frames[first_reading + 1:]), "nodes come before readings"
+    known = set()
+    for frame in frames:
+        known |= {node["name"] for node in frame.get("nodes", [])}
+        assert {reading["node"] for reading in frame.get("readings", [])} <= known, "a node comes before its readings"
+    assert frames[0]["readings"], "there is something to show at once"
+    assert all(node["status"] == "unreachable" for node in frames[0]["nodes"]), "those that need somebody come first"
     assert len(fold(frames)["stats"]["by_node"]) == NODES + 1
     assert {key[1] for key in fold(frames)["readings"] if key[0] == "hostile"} == set(HOSTILE)
 
