@@ -49,6 +49,14 @@ export function nodesByNeed(model: Model, node: string | null): ClusterNode[] {
   return [...buckets.values()].flat();
 }
 
+/** How many nodes are in each state: as llamad counts them while only some of them are here. */
+export function stateCounts(model: Model): Readonly<Record<string, number>> {
+  if (model.partial) return model.stats.nodes;
+  const counts: Record<string, number> = {};
+  for (const { status } of model.nodes.values()) counts[status] = (counts[status] ?? 0) + 1;
+  return counts;
+}
+
 /** What a search for nodes looks into. */
 export function nodeTexts({ name, type, status, reason, cause, labels }: ClusterNode): string[] {
   const own = Object.entries(labels ?? {}).map(([key, value]) => `${key}: ${asText(value)}`);
@@ -251,6 +259,7 @@ export function breakdown(model: Model): Sums[] {
  * How many readings are here, of all nodes together: counted, as it changes more often than `stats` is sent.
  */
 export function sources(model: Model): number {
+  if (model.partial) return model.stats.totals['sources'] ?? 0;
   let sum = 0;
   for (const own of model.readings.values()) sum += own.size;
   return sum;

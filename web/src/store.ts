@@ -116,7 +116,10 @@ function paint(): void {
 
 function dispatch(action: Action): void {
   waiting.push(action);
-  if (waiting.length >= WAITING_MAX) take();
+  // The parts of a snapshot are taken one by one: a whole one would be a pause.
+  if (waiting.length >= WAITING_MAX || (action.type === 'frame' && action.frame.more === true)) take();
+  // What comes first is shown before the next message is looked at.
+  if (!model.peek().loaded) return paint();
   if (painting) return;
   painting = true;
   requestAnimationFrame(paint);

@@ -11,6 +11,11 @@ interface Made<T> {
   result: T;
 }
 
+/** Does what lies between the two consist of changes only? */
+function samePicture(a: Model, b: Model): boolean {
+  return a.snapshots === b.snapshots && a.loaded === b.loaded && a.partial === b.partial;
+}
+
 /** Made anew at once when the question or the snapshot is another one, else at most once in `ms`. */
 export function useSummary<T>(make: (model: Model) => T, question: string, ms: number): T {
   const made = useRef<Made<T> | null>(null);
@@ -20,8 +25,7 @@ export function useSummary<T>(make: (model: Model) => T, question: string, ms: n
   const due =
     last === null ||
     last.question !== question ||
-    last.of.snapshots !== now.snapshots ||
-    last.of.loaded !== now.loaded ||
+    !samePicture(last.of, now) ||
     (last.of !== now && performance.now() >= last.at + ms);
   if (due) made.current = { of: now, question, at: performance.now(), result: make(now) };
   useEffect(() => {
@@ -29,7 +33,7 @@ export function useSummary<T>(make: (model: Model) => T, question: string, ms: n
     const stop = model.subscribe((next) => {
       const { of, at } = made.current!;
       if (next === of) return;
-      if (next.snapshots !== of.snapshots || next.loaded !== of.loaded) again((count) => count + 1);
+      if (!samePicture(next, of)) again((count) => count + 1);
       timer ??= setTimeout(
         () => {
           timer = undefined;

@@ -1,6 +1,6 @@
 // A table of many rows of which only those in sight (and a screenful on either side) exist. Rows are of one
 // height, so where each stands is known without measuring, and a fast scroll meets no blank one.
-import { useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { RefObject } from 'preact';
 
 /** New rows are made in groups: not at each pixel. */
@@ -11,24 +11,31 @@ export interface Window {
   to: number;
 }
 
-/** Which of `count` rows to make, when the first begins at `top` of a page that shows `height` pixels. */
-export function windowOf(top: number, height: number, rowHeight: number, count: number): Window {
-  const spare = Math.ceil(height / rowHeight);
+/**
+ * Which of `count` rows to make, when the first begins at `top` of a page that shows `height` pixels; `spare` more on
+ * either side.
+ */
+export function windowOf(top: number, height: number, rowHeight: number, count: number, spare: number): Window {
   const first = Math.floor(-top / rowHeight) - spare;
   const from = Math.max(0, Math.min(count, Math.floor(first / GROUP) * GROUP));
   const last = Math.ceil((height - top) / rowHeight) + spare;
   return { from, to: Math.max(from, Math.min(count, Math.ceil(last / GROUP) * GROUP)) };
 }
 
+/** What is out of sight is made a moment after what is in sight. */
+const SPARE_LATER_MS = 150;
+
 /** Follows the page's scrolling; `body` is the element that holds the rows and nothing above them. */
 export function useWindow(body: RefObject<HTMLElement | null>, count: number, rowHeight: number): Window {
-  const [window, setWindow] = useState<Window>(() => windowOf(0, innerHeight, rowHeight, count));
+  const [window, setWindow] = useState<Window>(() => windowOf(0, innerHeight, rowHeight, count, 0));
+  const [settled, setSettled] = useState(false);
   const now = useRef(window);
   now.current = window;
   useLayoutEffect(() => {
-    const look = (): void => {
+    const look = (event?: Event): void => {
       const top = body.current?.getBoundingClientRect().top ?? 0;
-      const next = windowOf(top, innerHeight, rowHeight, count);
+      const spare = settled || event ? Math.ceil(innerHeight / rowHeight) : 0;
+      const next = windowOf(top, innerHeight, rowHeight, count, spare);
       if (next.from !== now.current.from || next.to !== now.current.to) setWindow(next);
     };
     look();
@@ -38,7 +45,11 @@ export function useWindow(body: RefObject<HTMLElement | null>, count: number, ro
       removeEventListener('scroll', look);
       removeEventListener('resize', look);
     };
-  }, [count, rowHeight]);
+  }, [count, rowHeight, settled]);
+  useEffect(() => {
+    const timer = setTimeout(() => setSettled(true), SPARE_LATER_MS);
+    return () => clearTimeout(timer);
+  }, []);
   return { from: Math.min(window.from, count), to: Math.min(window.to, count) };
 }
 

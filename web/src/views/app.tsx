@@ -11,7 +11,7 @@ import { Palette } from '../parts/palette';
 import { Loading, Refused, Welcome } from '../parts/stage';
 import { LeaveButton } from '../parts/you';
 import { plain } from '../format';
-import { brokenNodes } from '../select';
+import { brokenNodes, stateCounts } from '../select';
 import { VIEWS } from '../route';
 import type { View } from '../route';
 import { addressOf, connection, here, model, outdated, refused } from '../store';
@@ -47,9 +47,7 @@ const broken = computed(() => {
   const state = connection.value;
   if (state.phase === 'paused') return state.counts && brokenNodes(state.counts);
   if (outdated.value || !model.value.loaded) return null;
-  const counts: Record<string, number> = {};
-  for (const { status } of model.value.nodes.values()) counts[status] = (counts[status] ?? 0) + 1;
-  return brokenNodes(counts);
+  return brokenNodes(stateCounts(model.value));
 });
 
 const title = computed(() => {

@@ -27,6 +27,7 @@ import {
   nodesByNeed,
   sourceLabel,
   sources,
+  stateCounts,
   words,
 } from '../select';
 import type { Sums } from '../select';
@@ -55,7 +56,7 @@ export function Overview(): JSX.Element {
     <>
       <Summary now={now} />
       <section aria-label="Nodes">
-        <ListHead title="Nodes" shown={order.length} placeholder="Name, label, reason…" />
+        <ListHead title="Nodes" shown={known(now, order.length)} placeholder="Name, label, reason…" />
         <FilterChips keys={['state', 'label']} />
         {order.length === 0 &&
           (filters.state || filters.label ? (
@@ -75,6 +76,13 @@ export function Overview(): JSX.Element {
       )}
     </>
   );
+}
+
+/** While only some nodes are here, llamad says how many there are. */
+function known(now: Model, listed: number): number {
+  const { node, query, filters } = here.value;
+  const all = node === null && query === '' && !filters.state && !filters.label;
+  return now.partial && all ? (now.stats.nodes['total'] ?? listed) : listed;
 }
 
 /** Names in the order of their cards: the very same list until a node changes its state. */
@@ -108,14 +116,13 @@ function total(now: Model, name: Total, chosen: string | null): number | null {
 
 function Summary({ now }: { now: Model }): JSX.Element {
   const { node: chosen, query, filters } = here.value;
-  const numbers = new Map<string, number>();
-  for (const { name, status } of now.nodes.values())
-    if (chosen === null || name === chosen) numbers.set(status, (numbers.get(status) ?? 0) + 1);
+  const status = chosen === null ? null : now.nodes.get(chosen)?.status;
+  const numbers = status === null ? stateCounts(now) : status === undefined ? {} : { [status]: 1 };
   return (
     <section class="summary" aria-label="Summary">
       <ul class="tile states" aria-label="Nodes by state">
         {STATUSES.map((status) => {
-          const number = numbers.get(status) ?? 0;
+          const number = numbers[status] ?? 0;
           const on = filters.state === status;
           const { state: _, ...others } = filters;
           const next = on ? others : { ...others, state: status };
