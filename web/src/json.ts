@@ -14,8 +14,8 @@ export class ExactNumber {
   }
 }
 
-/** Numbers of 16 or more digits, or with a three-digit exponent: only then is the slow way worth it. */
-const SUSPICIOUS = /\d{16}|\d[eE]\+?\d{3}/;
+/** Numbers of 16 characters or more, or with a three-digit exponent, where a value may stand. */
+const LONG = /(?:^|[:[,])\s*(-?\d[\d.]{15,}(?:[eE][+-]?\d+)?|-?\d[\d.]*[eE]\+?\d{3,})/g;
 
 type Reviver = (this: unknown, key: string, value: unknown, context?: { source?: string }) => unknown;
 
@@ -46,10 +46,12 @@ function significant(value: number): string {
     .replace(/0+$/, '');
 }
 
+/** A reviver takes five times as long as none, so it gets only texts in which some digits would be lost. */
 export function parseJson(text: string): unknown {
-  return SUSPICIOUS.test(text)
-    ? JSON.parse(text, keepDigits as (key: string, value: unknown) => unknown)
-    : JSON.parse(text);
+  for (const [, source] of text.matchAll(LONG))
+    if (losesDigits(Number(source), source!))
+      return JSON.parse(text, keepDigits as (key: string, value: unknown) => unknown);
+  return JSON.parse(text);
 }
 
 /** A stable key of an item's id, which may be a number or a string. */

@@ -50,8 +50,9 @@ export interface Choices {
 }
 
 export function choices(model: Model): Choices {
-  const types = new Set<string>();
-  for (const own of model.readings.values()) for (const fullId of own.keys()) types.add(sourceType(fullId));
+  const fullIds = new Set<string>();
+  for (const own of model.readings.values()) for (const fullId of own.keys()) fullIds.add(fullId);
+  const types = new Set(Array.from(fullIds, sourceType));
   const labels = new Set<string>();
   const states = new Set<string>();
   for (const { labels: own, status } of model.nodes.values()) {

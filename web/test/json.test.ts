@@ -34,6 +34,32 @@ test('numbers_beyond_a_double_keep_their_digits_where_the_engine_tells_them', ()
   assert.equal(big instanceof ExactNumber, tellsSource);
 });
 
+test('only_texts_that_would_lose_digits_are_parsed_the_slow_way', () => {
+  const { parse } = JSON;
+  let revivers = 0;
+  const slow = (text: string): boolean => {
+    const before = revivers;
+    JSON.parse = (given: string, reviver?: Parameters<typeof parse>[1]): unknown => {
+      if (reviver !== undefined) revivers++;
+      return parse(given, reviver);
+    };
+    try {
+      parseJson(text);
+    } finally {
+      JSON.parse = parse;
+    }
+    return revivers > before;
+  };
+  for (const text of [
+    '{"instance":"8e2501234567890123456789","at":"2026-11-29T01:02:03.123Z"}',
+    '{"value":0.30000000000000004,"other":[45.300000000000004,-1.7976931348623157e308]}',
+    '[1e21,123456789012345]',
+  ])
+    assert.equal(slow(text), false, text);
+  for (const text of ['9007199254740993', '{"value": 9007199254740993}', '[1,-0.12345678901234567890]', '[0,\n1e400]', '[1E+400]'])
+    assert.equal(slow(text), true, text);
+});
+
 test('long_digits_inside_a_text_stay_text', () => {
   assert.equal(parseJson('"12345678901234567890"'), '12345678901234567890');
 });
