@@ -27,6 +27,7 @@ struct live {
     struct server_stats *stats;
     struct loop_after *after;
     struct loop_timer *rest; /* runs while broadcasts rest */
+    struct loop_timer *beat; /* runs while a session waits for its pace */
     struct live_session *sessions;
     uint32_t open;
     bool dirty; /* a session may be behind */
@@ -216,9 +217,16 @@ static int64_t cpu_us(void)
     return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
+/* The first beat of the session's pace that is still to come. */
+static int64_t next_beat(const struct live_session *session, int64_t now_ms)
+{
+    return session->pace_ms ? (now_ms / session->pace_ms + 1) * session->pace_ms : 0;
+}
+
 static void broadcast(void *user)
 {
     struct live *live = user;
+    int64_t beat_ms = INT64_MAX;
     if (loop_timer_active(live->rest)) {
         return; /* it comes back here */
     }
@@ -232,6 +240,11 @@ static void broadcast(void *user)
         if (session->frame || (!session->fresh && session->seen >= revision)) {
             continue;
         }
+        if (now.mono_ms < session->next_ms) {
+            beat_ms = session->next_ms < beat_ms ? session->next_ms : beat_ms;
+            continue;
+        }
+        session->next_ms = next_beat(session, now.mono_ms);
         if (offer(live, session, now) != 0) {
             unlink_session(live, session);
             lws_set_timeout(session->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_SYNC);
@@ -239,10 +252,21 @@ static void broadcast(void *user)
     }
     while (live->frames.bytes > LIVE_FRAMES_MAX_BYTES && drop_dearest(live)) {
     }
+    if (beat_ms != INT64_MAX) {
+        loop_timer_start(live->beat, (uint64_t)(beat_ms - now.mono_ms), 0);
+    }
     int64_t took_us = cpu_us() - began_us;
     if (took_us > CHEAP_US) {
         loop_timer_start(live->rest, (uint64_t)(took_us + 999) / 1000, 0);
     }
+}
+
+/* Broadcasts may rest just now: `dirty` remembers it. */
+static void on_beat(void *user)
+{
+    struct live *live = user;
+    live->dirty = true;
+    broadcast(live);
 }
 
 static void rested(void *user)
@@ -283,6 +307,7 @@ void live_open(struct live *live, struct live_session *session, struct lws *wsi,
                                      .linked = true,
                                      .fresh = !request->resumes,
                                      .parts = request->parts,
+                                     .pace_ms = request->pace_ms,
                                      .seen = request->since,
                                      .who = *who};
     memcpy(session->node, request->node, sizeof session->node);
@@ -423,7 +448,8 @@ struct live *live_create(struct loop *loop, struct cache *cache, const char *ins
     live->stats = stats;
     live->after = loop_after_create(loop, broadcast, live);
     live->rest = loop_timer_create(loop, rested, live);
-    if (!live->after || !live->rest) {
+    live->beat = loop_timer_create(loop, on_beat, live);
+    if (!live->after || !live->rest || !live->beat) {
         live_destroy(live);
         return NULL;
     }
@@ -438,5 +464,6 @@ void live_destroy(struct live *live)
     live_frames_finish(&live->frames);
     loop_after_destroy(live->after);
     loop_timer_destroy(live->rest);
+    loop_timer_destroy(live->beat);
     free(live);
 }

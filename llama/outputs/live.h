@@ -4,7 +4,8 @@
  *
  * A session stores one number, the revision it has seen. What is newer is rendered once for all sessions at
  * the same revision and filter, and written in chunks of that shared frame, so a client that does not read
- * costs one chunk at most. A burst of changes collapses: whoever is behind gets the latest values when its
+ * costs one chunk at most. A session with a pace gets what is newer at the beats of its pace, which those with
+ * the same pace share. A burst of changes collapses: whoever is behind gets the latest values when its
  * socket can take them. Broadcasts that cost much CPU are spaced so that they take at most half of the time.
  */
 #ifndef LIVE_H
@@ -29,6 +30,8 @@ struct live_session {
     uint64_t seen;      /* revision; without meaning while `fresh` */
     int64_t blocked_ms; /* since when its socket takes nothing; 0 = it does. Monotonic, as the next */
     int64_t pinged_ms, unanswered_ms; /* last ping; first one without a pong, 0 = none */
+    int64_t next_ms;                  /* monotonic: no frame before that; 0 with no pace */
+    uint32_t pace_ms;                 /* 0 = frames as they come */
     uint32_t message_len;             /* of the message coming in */
     uint32_t messages;                /* since the last ping */
     bool open;                        /* counted in live */

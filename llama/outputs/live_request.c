@@ -29,6 +29,12 @@ static int read_params(const struct query *query, const char *instance, uint64_t
         *ret_why = "since must be a revision";
         return -EINVAL;
     }
+    uint64_t pace_ms = 0;
+    if (!query_uint(query, "pace", &pace_ms) || pace_ms > LIVE_PACE_MAX_MS) {
+        *ret_why = "pace must be milliseconds, up to 10000";
+        return -EINVAL;
+    }
+    ret->pace_ms = (uint32_t)pace_ms;
     ret->parts = query_is(query, "parts", "1");
     ret->resumes = since && query_is(query, "instance", instance) && ret->since <= revision;
     return 0;

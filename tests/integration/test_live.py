@@ -1,10 +1,12 @@
 """Live push: a snapshot, then what changes, each thing once with its last value."""
 
 import json
+from datetime import datetime
 
 import pytest
 import websocket
 
+from tests.support.live_client import LiveClient
 from tests.support.shapes import is_utc
 from tests.support.waiting import hold, wait_until
 
@@ -137,6 +139,25 @@ def test_burst_collapses_into_last_values(stack, scene):
     live.wait_frame(lambda f: ("pi-a", "a:b", 499) in readings_of([f]))
     seen = [r[2] for r in readings_of(live.frames[1:]) if r[:2] == ("pi-a", "a:b")]
     assert seen == sorted(seen) and len(seen) == len(set(seen)), "never back, never twice"
+
+
+def test_pace_bounds_the_frames_and_loses_nothing(stack, scene):
+    llamad = scene[0]
+    paced, other = stack.live(llamad, "?pace=500"), stack.live(llamad)
+    paced.snapshot(), other.snapshot()
+    fake = stack.fake_agent("mover")
+    fake.come_alive({"a:b": -1})
+    for value in range(60):
+        fake.readings({"a:b": value})
+        wait_until(lambda: llamad.reading("mover", "a:b")["value"] == value, 5, "it is in")
+
+    def value(client: LiveClient) -> int | None:
+        return client.state()["readings"].get(("mover", "a:b"), {}).get("value")
+
+    wait_until(lambda: value(paced) == value(other) == 59, 5, "both know the last value")
+    times = [datetime.fromisoformat(f["timestamp"].replace("Z", "+00:00")) for f in paced.frames[1:]]
+    beats = (times[-1] - times[0]).total_seconds() / 0.5
+    assert len(times) <= beats + 2 and len(other.frames) >= len(times) + 30, (len(times), beats, len(other.frames))
 
 
 def test_reconnecting_client_gets_all_it_missed(stack, scene):

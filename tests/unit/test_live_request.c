@@ -31,6 +31,19 @@ static void nothing_asked_is_all_in_one(void **state)
     assert_false(request.parts || request.resumes);
 }
 
+static void pace_is_taken_within_its_range(void **state)
+{
+    (void)state;
+    assert_int_equal(read_good("").pace_ms, 0);
+    assert_int_equal(read_good("pace=0").pace_ms, 0);
+    assert_int_equal(read_good("parts=1&pace=100").pace_ms, 100);
+    assert_int_equal(read_good("pace=10000").pace_ms, 10000);
+    assert_bad("pace=10001", "pace must be milliseconds, up to 10000");
+    assert_bad("pace=-1", "pace must be milliseconds, up to 10000");
+    assert_bad("pace=fast", "pace must be milliseconds, up to 10000");
+    assert_bad("pace=18446744073709551616", "pace must be milliseconds, up to 10000");
+}
+
 static void parts_are_taken_where_asked(void **state)
 {
     (void)state;
@@ -64,6 +77,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_asked_is_all_in_one),
         cmocka_unit_test(parts_are_taken_where_asked),
+        cmocka_unit_test(pace_is_taken_within_its_range),
         cmocka_unit_test(only_this_instances_past_is_resumed),
         cmocka_unit_test(one_node_may_be_named),
     };

@@ -38,8 +38,12 @@ export function numberIn(reading: Reading, unit: string): number | null {
 
 const LONGEST = 60;
 
-function groupIn(units: Map<string, Group>, fullId: string, reading: Reading): Group {
-  const unit = unitKey(reading.unit);
+/** The same few units, thousands of times. */
+type UnitKeys = Map<unknown, string>;
+
+function groupIn(units: Map<string, Group>, fullId: string, reading: Reading, keys: UnitKeys = new Map()): Group {
+  let unit = keys.get(reading.unit);
+  if (unit === undefined) keys.set(reading.unit, (unit = unitKey(reading.unit)));
   let group = units.get(unit);
   if (group === undefined) {
     group = { key: `${fullId}\u0000${unit}`, fullId, unit, nodes: 0, old: 0, numbers: [], words: new Map() };
@@ -65,6 +69,7 @@ function count(group: Group, reading: Reading, old: boolean): void {
 /** All sources of the nodes that pass. A chosen node leaves those that it has. */
 export function groups(model: Model, node: string | null, query: string, filters: Filters): Group[] {
   const found = new Map<string, Map<string, Group>>();
+  const keys: UnitKeys = new Map();
   const chosen = node === null ? null : model.readings.get(node);
   for (const [name, own] of model.readings) {
     const info = model.nodes.get(name);
@@ -74,7 +79,7 @@ export function groups(model: Model, node: string | null, query: string, filters
       if (chosen !== null && !chosen?.has(fullId)) continue;
       let units = found.get(fullId);
       if (units === undefined) found.set(fullId, (units = new Map()));
-      count(groupIn(units, fullId, reading), reading, old);
+      count(groupIn(units, fullId, reading, keys), reading, old);
     }
   }
   const matches = matcher(words(query));

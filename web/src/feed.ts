@@ -91,6 +91,8 @@ export class Feed {
   private attempt = 0;
   private liveSince = 0;
   private lastFrame = 0;
+  /** When a socket that says nothing more is checked. */
+  private silentAt = 0;
   private stopped = true;
   private polls: AbortController | null = null;
   private readonly timers = new Map<Timer, unknown>();
@@ -255,7 +257,8 @@ export class Feed {
     this.seen = { instance: frame.instance, revision: frame.revision, more: frame.more === true };
     this.lastFrame = now;
     if (frame.more !== true) this.clear('connect');
-    this.timer('silence', TIMES.silentMs, () => void this.check());
+    this.silentAt = now + TIMES.silentMs;
+    if (!this.timers.has('silence')) this.listen();
     if (this.state.phase === 'live' && now - this.liveSince > TIMES.steadyMs) this.attempt = 0;
     this.stopPolling();
     this.sink.dispatch({ type: 'frame', frame, receivedMs: now });
@@ -290,6 +293,14 @@ export class Feed {
 
   // ---- silence --------------------------------------------------------------------------------------------
 
+  /** Hundreds of frames a second move the deadline; the timer looks for it only when the last one has passed. */
+  private listen(): void {
+    this.timer('silence', Math.max(0, this.silentAt - this.ports.now()), () => {
+      if (this.ports.now() < this.silentAt) this.listen();
+      else void this.check();
+    });
+  }
+
   /**
    * A browser does not show pings, and a quiet cluster sends nothing: only the API tells a dead socket from a
    * quiet one.
@@ -312,8 +323,9 @@ export class Feed {
     }
     if (!same()) return;
     this.timer('silence', TIMES.graceMs, () => {
-      if (differ(before, answer)) this.lost('connection silent');
-      else this.timer('silence', TIMES.silentMs, () => void this.check());
+      if (same() && differ(before, answer)) return this.lost('connection silent');
+      this.silentAt = Math.max(this.silentAt, this.ports.now() + TIMES.silentMs);
+      this.listen();
     });
   }
 

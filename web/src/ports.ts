@@ -9,7 +9,7 @@ function api(path: string): URL {
 }
 
 function openSocket(): Socket {
-  const url = api('live?parts=1');
+  const url = api('live?parts=1&pace=100');
   url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
   const ws = new WebSocket(url);
   const socket: Socket = { onopen: null, onmessage: null, onclose: null, close: () => ws.close() };

@@ -10,19 +10,20 @@ import { parseTime } from '../format';
 const WIDTH = 96;
 const HEIGHT = 20;
 
-export function Spark({ node, fullId }: { node: string; fullId: string }): JSX.Element {
+export function Spark({ node, fullId }: { node: string; fullId: string }): JSX.Element | null {
   const [series, setSeries] = useState<Series | null>(null);
   useEffect(() => {
     setSeries(seriesStore.show(node, fullId));
     return () => seriesStore.hide(node, fullId);
   }, [node, fullId]);
-  // Looked at whenever the table is painted, and when an answer came.
+  // Looked at whenever its row is rendered, and when an answer came.
   void seriesRevision.value;
   const confirmed = parseTime(confirmedAt(model.peek().nodes.get(node))) ?? 0;
   const path = series === null ? '' : sparkPath(series.steps, WIDTH, HEIGHT, serverNow.peek(), confirmed);
+  if (path === '') return null;
   return (
     <svg class="spark" viewBox={`0 -2 ${WIDTH} ${HEIGHT + 4}`} aria-hidden="true" preserveAspectRatio="none">
-      {path !== '' && <path d={path} vector-effect="non-scaling-stroke" />}
+      <path d={path} vector-effect="non-scaling-stroke" />
     </svg>
   );
 }

@@ -23,14 +23,22 @@ export function Age({ at, suffix = '', now = 'now' }: AgeProps): JSX.Element {
   );
 }
 
+/** Rows of one node stand together and have one time; to write it takes longer than to compare it. */
+let last = { ms: NaN, machine: '', exact: '' };
+function written(ms: number): typeof last {
+  if (last.ms !== ms) last = { ms, machine: new Date(ms).toISOString(), exact: exactTime(ms) };
+  return last;
+}
+
 function Ticking({ ms, suffix, now }: { ms: number; suffix: string; now: string }): JSX.Element {
   const text = useComputed(() => {
     const words = age(serverNow.value - ms);
     if (words === 'now') return now;
     return words.endsWith('ahead') ? words : words + suffix;
   });
+  const { machine, exact } = written(ms);
   return (
-    <time class="num age" dateTime={new Date(ms).toISOString()} title={exactTime(ms)}>
+    <time class="num age" dateTime={machine} title={exact}>
       {text}
     </time>
   );

@@ -1,4 +1,5 @@
 // Every last value of every node in one table.
+import { useComputed } from '@preact/signals';
 import { useRef } from 'preact/hooks';
 import type { JSX } from 'preact';
 import { asText, plain, shown } from '../format';
@@ -60,10 +61,11 @@ function exported(row: RowRef): ExportRow {
   };
 }
 
+/** Rendered when its own reading or node moves, not with every paint. */
 function Row({ row, index }: { row: RowRef; index: number }): JSX.Element | null {
-  const reading = readingOf(model.value, row);
+  const reading = useComputed(() => readingOf(model.value, row)).value;
+  const node = useComputed(() => model.value.nodes.get(row.node)).value;
   const flash = useFlash(reading?.value);
-  const node = model.value.nodes.get(row.node);
   const label = reading ? sourceLabel(reading) : '';
   const address = linkTo('node', { node: row.node, filters: { source: row.fullId } });
   return (
@@ -100,7 +102,7 @@ function Row({ row, index }: { row: RowRef; index: number }): JSX.Element | null
       </td>
       <td role="cell" class="c-age right">
         {isOld(node?.status) && <span class="old-tag">old</span>}
-        <Age at={toldAt(model.value, row)} />
+        <Age at={toldAt(model.peek(), row)} />
       </td>
     </tr>
   );
