@@ -37,7 +37,7 @@ async function buildPage() {
     legalComments: 'none',
   });
   // A script of the old kind: the page waits for it, so that it never shows itself in the wrong colours.
-  await build({ ...common, entryPoints: { theme: 'src/theme.ts' }, outdir: out, format: 'iife', minify: true });
+  await build({ ...common, entryPoints: { head: 'src/head.ts' }, outdir: out, format: 'iife', minify: true });
   for (const name of readdirSync(out).filter((one) => one.endsWith('.js'))) await squeeze(join(out, name));
   for (const name of ['index.html', 'login.html', 'icon.svg']) copyFileSync(join(here, 'src', name), join(out, name));
   badgeIcons(out);

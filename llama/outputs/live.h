@@ -4,8 +4,8 @@
  *
  * A session stores one number, the revision it has seen. What is newer is rendered once for all sessions at
  * the same revision and filter, and written in chunks of that shared frame, so a client that does not read
- * costs one chunk at most. A session with a pace gets what is newer at the beats of its pace, which those with
- * the same pace share. A burst of changes collapses: whoever is behind gets the latest values when its
+ * costs one chunk at most. A session with a pace gets what is newer at the beats of its pace, which those
+ * with the same pace share. A burst of changes collapses: whoever is behind gets the latest values when its
  * socket can take them. Broadcasts that cost much CPU are spaced so that they take at most half of the time.
  */
 #ifndef LIVE_H

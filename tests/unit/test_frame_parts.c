@@ -143,8 +143,8 @@ static struct json_slice node_of(struct json_slice element)
     return node.data ? node : json_member(element, "name");
 }
 
-/* A node comes no later than its readings and its stats, and no node comes before the readings of the one before
- * it are complete. */
+/* A node comes no later than its readings and its stats, and no node comes before the readings of the one
+ * before it are complete. */
 static void check_order(const struct pair *pair)
 {
     struct json_slice newest = {0};

@@ -1,4 +1,5 @@
 // The feed's ports on a real browser.
+import { openLive, takeEarly } from './early';
 import { HttpError } from './feed';
 import type { Ports, Socket } from './feed';
 import { parseJson } from './json';
@@ -9,12 +10,22 @@ function api(path: string): URL {
 }
 
 function openSocket(): Socket {
-  const url = api('live?parts=1&pace=100');
-  url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
-  const ws = new WebSocket(url);
+  const { ws, said } = takeEarly() ?? { ws: openLive(), said: [] };
   const socket: Socket = { onopen: null, onmessage: null, onclose: null, close: () => ws.close() };
+  // What was said before comes first, each message in a task of its own as if it came now.
+  const turn = new MessageChannel();
+  const next = (): void => {
+    if (said.length === 0) return turn.port1.close();
+    socket.onmessage?.(String(said.shift()));
+    turn.port2.postMessage(null);
+  };
+  turn.port1.onmessage = next;
+  turn.port2.postMessage(null);
   ws.onopen = () => socket.onopen?.();
-  ws.onmessage = (event) => socket.onmessage?.(String(event.data));
+  ws.onmessage = (event) => {
+    if (said.length > 0) said.push(event.data);
+    else socket.onmessage?.(String(event.data));
+  };
   ws.onclose = (event) => socket.onclose?.(event.code);
   return socket;
 }

@@ -4,6 +4,7 @@ import { batch, computed, effect, signal } from '@preact/signals';
 import { Feed } from './feed';
 import type { Connection } from './feed';
 import { browserPorts } from './ports';
+import { flying } from './parts/window';
 import { recall, recallPlaces, remember, rememberPlaces } from './prefs';
 import { nodeNames } from './select';
 import { SeriesStore } from './series';
@@ -17,6 +18,8 @@ import type { FilterKey, Route, Sort, View } from './route';
 /** Values faster than the eye are not painted: at most one update per frame, and ten a second. */
 const PAINT_MS = 100;
 const PAINT_MAX_MS = 2000;
+/** While rows fly by nobody reads values, and every moment is needed for the rows; but so much later they come. */
+const FLIGHT_MS = 800;
 /** On a slow line a large picture grows in steps of that. */
 const PARTIAL_MS = 1000;
 /** So many frames wait for the next paint; more are taken at once, so that they don't pile up. */
@@ -25,6 +28,8 @@ const WAITING_MAX = 256;
 export const model = signal<Model>(emptyModel);
 export const connection = signal<Connection>({ phase: 'connecting' });
 export const here = signal<Route>(route.parse(location.hash));
+/** The node of the drop-down; null: all. */
+export const chosen = computed(() => here.value.node);
 /** Our own clock, in ms, once a second while the page is visible. */
 export const tick = signal(Date.now());
 
@@ -94,8 +99,9 @@ function show(next: Model): void {
 
 function paint(): void {
   const now = performance.now();
-  if (now < nextPaintAt && model.peek().loaded) {
-    setTimeout(() => requestAnimationFrame(paint), nextPaintAt - now);
+  const due = flying.peek() ? nextPaintAt + FLIGHT_MS : nextPaintAt;
+  if (now < due && model.peek().loaded) {
+    setTimeout(() => requestAnimationFrame(paint), Math.min(PAINT_MS, due - now));
     return;
   }
   painting = false;
@@ -135,7 +141,7 @@ export const feed = new Feed(ports, {
     if (said === null) connection.value = state;
   },
   nodes: () => take().nodes,
-  chosen: () => here.peek().node,
+  chosen: () => chosen.peek(),
 });
 
 /** Moves when answers brought histories; what the feed brings is painted with its values anyway. */

@@ -1,4 +1,4 @@
-// Light or dark, decided before anything is painted: a script of its own that index.html waits for. The page tells
+// Light or dark, decided before anything is painted: part of head.js, which index.html waits for. The page tells
 // of a choice by the event `theme` (its detail: 'light', 'dark' or null for the system's), other tabs by what they
 // store.
 

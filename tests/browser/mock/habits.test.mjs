@@ -187,7 +187,7 @@ onMock('theme_follows_the_system_until_one_is_chosen', '', { colorScheme: 'light
 
 onMock('no_frame_is_painted_in_the_wrong_theme', '', { colorScheme: 'light' }, async (page) => {
   await page.evaluate(() => localStorage.setItem('smollama-cluster.theme', 'dark'));
-  // The page's own script comes late: what is painted until then is only by the style sheet and theme.js.
+  // The page's own script comes late: what is painted until then is only by the style sheet and head.js.
   await page.route('**/app.js', async (route) => {
     await new Promise((done) => setTimeout(done, 300));
     await route.continue();

@@ -2,11 +2,12 @@
 import type { JSX } from 'preact';
 import { plain } from '../format';
 import { LARGE, useLater } from './later';
-import { chooseNode, here, names as allNames } from '../store';
+import { chooseNode, chosen as chosenNode, names as allNames } from '../store';
 
+/** Rendered when a node comes or goes or is chosen: a thousand options are not made with every change of the view. */
 export function NodeSelect(): JSX.Element {
   const names = allNames.value;
-  const chosen = here.value.node;
+  const chosen = chosenNode.value;
   const all = useLater(names.length > LARGE);
   // An address may name a node that is not there (any more): it stays visible what the page is filtered by.
   const missing = chosen !== null && !names.includes(chosen);

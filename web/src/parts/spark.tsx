@@ -1,16 +1,29 @@
 // The last hour of a reading as a line: what moved, and when. Only a picture: the value beside it is the text.
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { JSX } from 'preact';
 import { sparkPath } from '../series';
 import type { Series } from '../series';
 import { confirmedAt } from '../select';
 import { model, seriesRevision, seriesStore, serverNow } from '../store';
 import { parseTime } from '../format';
+import { flying } from './window';
 
 const WIDTH = 96;
 const HEIGHT = 20;
 
-export function Spark({ node, fullId }: { node: string; fullId: string }): JSX.Element | null {
+interface SparkProps {
+  node: string;
+  fullId: string;
+}
+
+/** In a row that flies by it is not begun. */
+export function Spark(props: SparkProps): JSX.Element | null {
+  const begun = useRef(false);
+  begun.current ||= !flying.value;
+  return begun.current ? <Line {...props} /> : null;
+}
+
+function Line({ node, fullId }: SparkProps): JSX.Element | null {
   const [series, setSeries] = useState<Series | null>(null);
   useEffect(() => {
     setSeries(seriesStore.show(node, fullId));

@@ -92,7 +92,7 @@ export function NodeName({ name, node, href }: NodeNameProps): JSX.Element {
   return (
     <a class="node-name" href={href ?? linkTo('node', { node: name })}>
       {odd && <StateIcon status={status} />}
-      <Text value={name} />
+      {Text({ value: name })}
       {odd && <span class="sr">({status})</span>}
     </a>
   );

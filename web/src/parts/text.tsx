@@ -9,6 +9,7 @@ interface TextProps {
   lines?: boolean;
 }
 
+/** Also to be called as it is where there are many: a component each would cost more than what it renders. */
 export function Text({ value, lines = false }: TextProps): JSX.Element {
   const parts = pieces(asText(value), lines);
   return (

@@ -1,5 +1,5 @@
 // One reading's value with its unit.
-import type { JSX } from 'preact';
+import type { ComponentChildren, JSX } from 'preact';
 import { digitGroups, plain } from '../format';
 import type { Shown } from '../format';
 import { Text } from './text';
@@ -14,14 +14,14 @@ export function Value({ shown }: { shown: Shown }): JSX.Element {
       return (
         <span class={`value switch ${shown.on ? 'on' : 'off'}`} title={`value ${shown.exact}`}>
           {shown.text}
-          <Unit text={shown.unit} space=" " />
+          {unit(shown.unit, ' ')}
         </span>
       );
     case 'number':
       return (
         <span class="value num" title={shown.exact}>
-          <Digits text={shown.text} />
-          <Unit text={shown.unit} space={'\u202f'} />
+          {digits(shown.text)}
+          {unit(shown.unit, '\u202f')}
         </span>
       );
     case 'text':
@@ -30,31 +30,14 @@ export function Value({ shown }: { shown: Shown }): JSX.Element {
   }
 }
 
-function Unit({ text, space }: { text: string; space: string }): JSX.Element | null {
-  if (text === '') return null;
-  return (
-    <>
-      {space}
-      <span class="unit">
-        <Text value={text} />
-      </span>
-    </>
-  );
+function unit(text: string, space: string): ComponentChildren {
+  return text === '' ? null : [space, <span class="unit">{Text({ value: text })}</span>];
 }
 
 /** Thousands stand apart by a margin, not by a character: what is copied or searched is the number. */
-function Digits({ text }: { text: string }): JSX.Element {
+function digits(text: string): ComponentChildren {
   const [first, ...rest] = digitGroups(text.replace(/^-/, '\u2212'));
-  return (
-    <>
-      {first}
-      {rest.map((group, index) => (
-        <span key={index} class="group">
-          {group}
-        </span>
-      ))}
-    </>
-  );
+  return rest.length === 0 ? first : [first, ...rest.map((group) => <span class="group">{group}</span>)];
 }
 
 function LongValue({ shown }: { shown: Shown }): JSX.Element {
@@ -65,7 +48,7 @@ function LongValue({ shown }: { shown: Shown }): JSX.Element {
   return (
     <span class={`value ${shown.kind}`} title={plain(shown.text.slice(0, 4000))}>
       {shown.kind === 'json' ? <code>{body}</code> : body}
-      <Unit text={shown.unit} space=" " />
+      {unit(shown.unit, ' ')}
     </span>
   );
 }

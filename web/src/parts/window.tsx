@@ -1,5 +1,6 @@
 // A table of many rows of which only those in sight (and a screenful on either side) exist. Rows are of one
 // height, so where each stands is known without measuring, and a fast scroll meets no blank one.
+import { signal } from '@preact/signals';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { RefObject } from 'preact';
 
@@ -22,6 +23,19 @@ export function windowOf(top: number, height: number, rowHeight: number, count: 
   return { from, to: Math.max(from, Math.min(count, Math.ceil(last / GROUP) * GROUP)) };
 }
 
+/** True while rows fly by: what nobody can read then is left out of new ones. */
+export const flying = signal(false);
+/** Farther than that from one look to the next, in screens, is flying; so long after the last such step it is over. */
+const FLIGHT = 0.4;
+const LANDED_MS = 120;
+let landing: ReturnType<typeof setTimeout> | undefined;
+
+function fly(): void {
+  flying.value = true;
+  clearTimeout(landing);
+  landing = setTimeout(() => (flying.value = false), LANDED_MS);
+}
+
 /** What is out of sight is made a moment after what is in sight. */
 const SPARE_LATER_MS = 150;
 
@@ -30,10 +44,13 @@ export function useWindow(body: RefObject<HTMLElement | null>, count: number, ro
   const [window, setWindow] = useState<Window>(() => windowOf(0, innerHeight, rowHeight, count, 0));
   const [settled, setSettled] = useState(false);
   const now = useRef(window);
+  const lastTop = useRef(0);
   now.current = window;
   useLayoutEffect(() => {
     const look = (event?: Event): void => {
       const top = body.current?.getBoundingClientRect().top ?? 0;
+      if (event && Math.abs(top - lastTop.current) > FLIGHT * innerHeight) fly();
+      lastTop.current = top;
       const spare = settled || event ? Math.ceil(innerHeight / rowHeight) : 0;
       const next = windowOf(top, innerHeight, rowHeight, count, spare);
       if (next.from !== now.current.from || next.to !== now.current.to) setWindow(next);

@@ -116,7 +116,9 @@ function Strip({ path, odd = false }: { path: string; odd?: boolean }): JSX.Elem
 
 /** A tick for each value; those that stand together share one. */
 function ticks(numbers: readonly number[], all: Summary): string {
-  return [...new Set(numbers.map((number) => place(number, all)))].map((at) => `M${at} 3v12`).join('');
+  const taken = new Uint8Array(WIDTH + 1);
+  for (const number of numbers) taken[place(number, all)] = 1;
+  return Array.from(taken, (one, at) => (one === 1 ? `M${at} 3v12` : '')).join('');
 }
 
 /** From the median to the value. */

@@ -49,14 +49,15 @@ export function Overview(): JSX.Element {
   const { node: chosen, query, filters } = here.value;
   const now = useSummary(itself, '', SUMMARY_MS);
   const order = useOrder(now);
-  const large = order.length > LARGE;
+  const all = known(now, order.length);
+  const large = all > LARGE;
   const { most, more } = useMore(large ? CARDS_LARGE : CARDS, listKey());
   const below = useLater(large);
   return (
     <>
       <Summary now={now} />
       <section aria-label="Nodes">
-        <ListHead title="Nodes" shown={known(now, order.length)} placeholder="Name, label, reason…" />
+        <ListHead title="Nodes" shown={all} placeholder="Name, label, reason…" />
         <FilterChips keys={['state', 'label']} />
         {order.length === 0 &&
           (filters.state || filters.label ? (

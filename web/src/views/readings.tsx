@@ -77,11 +77,11 @@ function Row({ row, index }: { row: RowRef; index: number }): JSX.Element | null
       data-source={row.fullId}
     >
       <td role="cell" class="c-node">
-        <NodeName name={row.node} node={node} />
+        {NodeName({ name: row.node, node })}
       </td>
       <td role="cell" class="c-source" title={plain([row.fullId, label].filter(Boolean).join(' · '))}>
         <a class="mono" href={address}>
-          <Text value={row.fullId} />
+          {Text({ value: row.fullId })}
         </a>
         {label && (
           <span class="muted source-label">
@@ -93,7 +93,7 @@ function Row({ row, index }: { row: RowRef; index: number }): JSX.Element | null
         {/* The keyboard is there already with the source's link. */}
         {reading && (
           <a class={flash} href={address} tabIndex={-1}>
-            <Value shown={shown(reading.value, reading.unit)} />
+            {Value({ shown: shown(reading.value, reading.unit) })}
           </a>
         )}
       </td>
