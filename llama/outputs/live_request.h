@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define LIVE_REQUEST_PARAMS "node since instance parts"
+#define LIVE_REQUEST_PARAMS "node since instance parts pace"
 
 struct live_request {
     char node[NODE_NAME_MAX + 1]; /* "" = all nodes */
