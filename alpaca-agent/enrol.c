@@ -19,8 +19,6 @@ enum { EXIT_USAGE = 64, EXIT_CONFIG = 78 };
 
 #define INSTALLED SYSCONFDIR "/alpaca-agent/config.yaml"
 
-extern char **environ;
-
 static const char usage[] =
     "Usage: alpaca-agent enrol [-c FILE] [--no-check] WORD|-\n"
     "Takes the WORD that 'llamad enrol' printed (- reads it from standard input): tries the account, and "

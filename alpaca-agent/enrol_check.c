@@ -82,7 +82,7 @@ static void try_host(struct check *check, const struct enrolment *enrolment, con
 static int write_ca(const struct enrolment *enrolment, char path[32])
 {
     struct buf pem = BUF_INIT;
-    strcpy(path, "/tmp/alpaca-enrol.XXXXXX");
+    snprintf(path, 32, "/tmp/alpaca-enrol.XXXXXX");
     int fd = mkstemp(path);
     if (fd < 0) {
         return -errno;

@@ -120,7 +120,7 @@ struct conf_log_options {
 
 struct conf {
     char *path;
-    char *overlay; /* what was laid over it, with commas; NULL = nothing */
+    char *overlay;     /* what was laid over it, with commas; NULL = nothing */
     const char *layer; /* static */
     struct conf_log_options log;
     struct conf_value *values; /* one for each row of the table */

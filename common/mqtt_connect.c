@@ -199,6 +199,7 @@ static struct mosquitto *make_handle(struct mqtt *mqtt, const char **ret_error)
         return NULL;
     }
     mqtt_set_callbacks(handle);
+    mqtt_tls_listen(handle, mqtt->tls_ca);
     return handle;
 }
 
@@ -211,6 +212,7 @@ static void try_next(struct mqtt *mqtt)
 {
     const char *error = NULL;
     mqtt->seen = (struct mqtt_seen){0};
+    mqtt->attempt.tls_hint = 0;
     mqtt->tcp_up = false;
     mqtt->max_packet = UINT32_MAX;
     mqtt->no_retain = false;
@@ -341,6 +343,8 @@ void mqtt_connect_failed(struct mqtt *mqtt, const char *reason, bool closed)
 {
     bool more = !mqtt->tcp_up && mqtt->attempt.next < mqtt->attempt.count;
     bool v5 = mqtt->v5;
+    reason = mqtt_tls_reason(mqtt, reason, closed);
+    bool spoke = mqtt_tls_stands(mqtt); /* else it closed on TLS, and an older MQTT would not help */
     mqtt_connect_drop(mqtt);
     if (more) {
         try_next(mqtt); /* the other family, or another of the broker's addresses */
@@ -351,7 +355,7 @@ void mqtt_connect_failed(struct mqtt *mqtt, const char *reason, bool closed)
         mqtt->stats.unanswered = 0; /* somebody closed it */
     }
     bool at_once = false;
-    if (closed && v5 && (mqtt->fell_back || ++mqtt->early_closes >= EARLY_CLOSES_MAX)) {
+    if (closed && spoke && v5 && (mqtt->fell_back || ++mqtt->early_closes >= EARLY_CLOSES_MAX)) {
         fall_back(mqtt);
         at_once = true;
     }
@@ -360,10 +364,23 @@ void mqtt_connect_failed(struct mqtt *mqtt, const char *reason, bool closed)
 
 /* --- the broker's answer --- */
 
+static const char *refusal_text(int code)
+{
+    switch (code) {
+    case MQTT_RC_BAD_USERNAME_OR_PASSWORD:
+    case MQTT_RC_NOT_AUTHORIZED:
+    case CONNACK_REFUSED_BAD_USERNAME_PASSWORD:
+    case CONNACK_REFUSED_NOT_AUTHORIZED:
+        return "Not authorized: the broker does not know the account or its password, or it was revoked";
+    default:
+        return code >= 0x80 ? mosquitto_reason_string(code) : mosquitto_connack_string(code);
+    }
+}
+
 static void refused_by_broker(struct mqtt *mqtt, int code)
 {
     bool version = code == CONNACK_REFUSED_PROTOCOL_VERSION || code == MQTT_RC_UNSUPPORTED_PROTOCOL_VERSION;
-    const char *reason = code >= 0x80 ? mosquitto_reason_string(code) : mosquitto_connack_string(code);
+    const char *reason = refusal_text(code);
     if (code == MQTT_RC_RETAIN_NOT_SUPPORTED && mqtt->will_topic && !mqtt->plain_will) {
         log_warning("mqtt: the broker keeps no retained messages; going on without");
         mqtt->plain_will = true;
@@ -392,6 +409,7 @@ void mqtt_connect_answered(struct mqtt *mqtt)
     }
     log_debug(LOG_MQTT, "CONNACK: packets of up to %u bytes%s", (unsigned)mqtt->max_packet,
               mqtt->no_retain ? ", no retained messages" : "");
+    mqtt_tls_listen(mqtt->handle, false);
     loop_timer_stop(mqtt->wait);
     loop_timer_start(mqtt->tick, 1000, 1000);
     mqtt->state = MQTT_UP;

@@ -1,6 +1,6 @@
 /*
  * mqtt_internal: what mqtt.c (life and state), mqtt_send.c (publish, subscribe), mqtt_connect.c (how a
- * connection comes to stand) and mqtt_io.c (what happens on its socket) share.
+ * connection comes to stand), mqtt_tls.c (why it did not) and mqtt_io.c (what happens on its socket) share.
  *
  * Each attempt has a libmosquitto handle of its own: so nothing of the last connection is sent again, and
  * every first call is mosquitto_connect_async. While `working`, the handle and `attempt` belong to the
@@ -51,6 +51,8 @@ struct mqtt_attempt {
     int lookup_error; /* EAI_…, or 0 */
     int result;       /* MOSQ_ERR_… */
     int error;        /* errno with it */
+    size_t tls_hint;  /* what libmosquitto's log said of TLS; 0 = nothing (mqtt_tls.c) */
+    long tls_verdict; /* and then OpenSSL's on the certificate, X509_V_…: later its SSL may be gone */
 };
 
 /* What libmosquitto's callbacks saw during one call into it; acted upon when the call has returned. */
@@ -138,6 +140,15 @@ void mqtt_set_callbacks(struct mosquitto *handle);
 void mqtt_debug(const char *what, const char *topic, size_t len, int qos, bool retain);
 /* Re-checks the socket's events. */
 void mqtt_watch(struct mqtt *mqtt);
+
+/* mqtt_tls.c */
+/* Notes what libmosquitto says about TLS: during an attempt only. */
+void mqtt_tls_listen(struct mosquitto *handle, bool listen);
+/* A better one than `reason`, if the attempt that is just failing did so for TLS; a static text. */
+const char *mqtt_tls_reason(const struct mqtt *mqtt, const char *reason, bool closed);
+
+/* Is there no TLS to come first, or does it stand? */
+bool mqtt_tls_stands(const struct mqtt *mqtt);
 
 /* mqtt.c */
 /* mqtt_stop has come to its end. */

@@ -13,6 +13,8 @@
  * of messages. The socket stays readable, so the rest comes in the next turn. */
 #define READ_CALLS_MAX 256
 #define READ_MS_MAX    5
+#define RESET_TEXT     "connection reset before the broker answered; does that port want TLS?"
+#define TLS_ALERT      0x15 /* RFC 8446, 5.1: no MQTT packet from a broker begins so */
 
 /* --- what libmosquitto reports; only noted, acted upon in settle() --- */
 
@@ -248,17 +250,29 @@ static bool check_tcp(struct mqtt *mqtt)
     int error = 0;
     socklen_t size = sizeof error;
     if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error) {
-        mqtt_connect_failed(mqtt, mqtt_errno_text(error), mqtt->tcp_up);
+        /* Only who has accepted a connection resets it. */
+        bool closed = mqtt->tcp_up || error == ECONNRESET;
+        mqtt_connect_failed(mqtt, closed ? RESET_TEXT : mqtt_errno_text(error), closed);
         return false;
     }
     struct sockaddr_storage peer;
     socklen_t peer_size = sizeof peer;
     if (!mqtt->tcp_up && getpeername(fd, (struct sockaddr *)&peer, &peer_size) < 0) {
-        return false; /* a spurious wake-up */
+        /* A spurious wake-up; or it was accepted and reset already, of which the worker took the error. */
+        char none;
+        ssize_t dead = recv(fd, &none, 1, MSG_PEEK | MSG_DONTWAIT);
+        if (dead == 0 || (dead < 0 && errno != EAGAIN && errno != EINTR)) {
+            mqtt_connect_failed(mqtt, RESET_TEXT, true);
+        }
+        return false;
     }
     mqtt->tcp_up = true;
     char byte;
     ssize_t n = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (n == 1 && byte == TLS_ALERT && !mqtt->tls_ca) {
+        mqtt_connect_failed(mqtt, "that port speaks TLS, which mqtt.tls.ca turns on", false);
+        return false;
+    }
     if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
         mqtt_connect_failed(mqtt, "closed by the broker before it answered", true);
         return false;

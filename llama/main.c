@@ -67,12 +67,8 @@ static const struct command {
     const char *name;
     int (*run)(int argc, char **argv); /* gets the arguments from the name on; the exit status */
 } commands[] = {
-    {"certs", certs_main},
-    {"enrol", enrol_main},
-    {"ha-lint", ha_lint_main},
-    {"passwd", passwd_main},
-    {"status", status_tool_main},
-    {"token", token_main},
+    {"certs", certs_main},   {"enrol", enrol_main},        {"ha-lint", ha_lint_main},
+    {"passwd", passwd_main}, {"status", status_tool_main}, {"token", token_main},
 };
 
 int main(int argc, char **argv)

@@ -17,7 +17,7 @@ LIBRARIES = {
     "curl/curl.h": ["llama/sources/fetch"],
     "yaml.h": ["common/conf"],
     "cjson/cJSON.h": ["common/json", "common/report", "common/heartbeat"],
-    "openssl/": ["llama/access", "llama/outputs/server_tls", "common/conf_files"],
+    "openssl/": ["llama/access", "llama/outputs/server_tls", "common/conf_files", "common/mqtt_tls"],
     "zlib.h": ["llama/outputs/assets_pack"],
     "crypt.h": ["llama/access/auth_users"],
     "avahi-": ["llama/sources/discovery_avahi", "llama/sources/avahi_loop"],
