@@ -66,9 +66,11 @@ struct names_entry *names_next(const struct names *names, const struct names_ent
 
 void names_finish(struct names *names)
 {
-    for (struct names_entry *entry = names_next(names, NULL), *next; entry; entry = next) {
-        next = names_next(names, entry);
-        free(entry);
+    for (size_t i = 0; i < NAMES_BUCKETS; i++) {
+        for (struct names_entry *entry = names->buckets[i], *next; entry; entry = next) {
+            next = entry->next;
+            free(entry);
+        }
     }
     *names = (struct names){0};
 }
