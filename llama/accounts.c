@@ -3,7 +3,7 @@
 #include "accounts_ask.h"
 #include "auth_file.h"
 #include "auth_load.h"
-#include "conf.h"
+#include "tool.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -12,10 +12,9 @@
 #include <string.h>
 #include <time.h>
 
-enum { EXIT_USAGE = 64, EXIT_CONFIG = 78 };
-
 struct order {
     const char *program; /* "llamad passwd" */
+    const char *tool;    /* "passwd" */
     const char *key;     /* "http.users_file" */
     const char *config, *name;
     char *path; /* owned */
@@ -39,7 +38,9 @@ static const char token_help[] =
     "is kept nowhere else. It may only read, unless --admin lets it forget nodes as well.\n";
 static const char options_help[] =
     "\n"
-    "  -c, --config FILE  llamad's configuration, which names the file that is changed\n"
+    "  -c, --config FILE  llamad's configuration, which names the file that is changed; without it that of "
+    "the\n"
+    "                     service, /etc/llamad/config.yaml, and without that one where llamad looks for it\n"
     "  -f, --file FILE    change this file instead\n"
     "      --list         say who is in it\n"
     "      --remove       take NAME out of it\n"
@@ -48,7 +49,7 @@ static const char options_help[] =
 static int usage(const struct order *order, const char *what)
 {
     fprintf(stderr, "%s: %s; try '%s --help'\n", order->program, what, order->program);
-    return EXIT_USAGE;
+    return TOOL_USAGE;
 }
 
 /* -1 to go on, else the exit status. */
@@ -99,17 +100,16 @@ static int read_arguments(int argc, char **argv, const char *help, struct order 
 /* The file that the configuration names. 0, or the exit status. */
 static int find_file(struct order *order)
 {
-    struct conf *conf = conf_load(order->config, getenv);
-    int status = EXIT_SUCCESS;
-    const char *path = conf ? conf_string(conf, order->key) : NULL;
+    struct conf *conf = tool_conf(order->tool, order->config);
     if (!conf) {
-        fprintf(stderr, "%s: %s\n", order->program, strerror(errno));
-        return EXIT_FAILURE;
+        return TOOL_CONFIG;
     }
+    const char *path = conf_string(conf, order->key);
+    int status = EXIT_SUCCESS;
     if (!path) {
-        fprintf(stderr, "%s: %s is not set in %s: set it there, or name a file with -f\n", order->program,
-                order->key, conf_path(conf) ? conf_path(conf) : "a configuration (none was found)");
-        status = EXIT_CONFIG;
+        tool_error(order->tool, "%s is not set in %s: set it there, or name a file with -f", order->key,
+                   conf_path(conf) ? conf_path(conf) : "a configuration (none was found)");
+        status = TOOL_CONFIG;
     } else {
         order->path = strdup(path);
         status = order->path ? EXIT_SUCCESS : EXIT_FAILURE;
@@ -203,7 +203,7 @@ static int list_users(const struct auth_users *users)
 
 int passwd_main(int argc, char **argv)
 {
-    struct order order = {.program = "llamad passwd", .key = "http.users_file"};
+    struct order order = {.program = "llamad passwd", .tool = "passwd", .key = "http.users_file"};
     struct auth_users users = {0};
     char why[AUTH_WHY];
     bool open_to_all;
@@ -268,7 +268,7 @@ static int list_tokens(const struct auth_tokens *tokens)
 
 int token_main(int argc, char **argv)
 {
-    struct order order = {.program = "llamad token", .key = "http.tokens_file"};
+    struct order order = {.program = "llamad token", .tool = "token", .key = "http.tokens_file"};
     struct auth_tokens tokens = {0};
     char why[AUTH_WHY];
     bool open_to_all;

@@ -1,45 +1,21 @@
-#include "live.h"
-
-#include "live_frames.h"
+#include "live_internal.h"
 #include "log.h"
 #include "server_limits.h"
 
-#include <libwebsockets.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
 
-/* Of a frame, handed to lws at a time: what a stalled client may cost. Small frames are written without
- * asking the socket first: lws keeps what does not fit. */
-#define CHUNK             ((size_t)16 * 1024)
+/* Up to that, frames are written without asking the socket first: lws keeps what does not fit. */
 #define SMALL_FRAME       ((size_t)4 * 1024)
 #define CHUNKS_PER_TURN   16
-#define STALL_MS          20000
-#define PING_MS           20000
-#define PONG_MS           30000
 #define MESSAGES_PER_PING 1000 /* more than that from a client with nothing to say is abuse */
 #define CHEAP_US          1000 /* a broadcast up to this long may be followed by the next at once */
 
-struct live {
-    struct loop *loop;
-    struct cache *cache;
-    struct server_stats *stats;
-    struct loop_after *after;
-    struct loop_timer *rest; /* runs while broadcasts rest */
-    struct loop_timer *beat; /* runs while a session waits for its pace */
-    struct live_session *sessions;
-    uint32_t open;
-    bool dirty; /* a session may be behind */
-    bool (*allowed)(void *user, const struct auth_who *who);
-    void *user;
-    struct live_frames frames;
-    unsigned char scratch[LWS_PRE + CHUNK]; /* lws writes its header in front of what it is given */
-};
-
 /* ---- sessions ---- */
 
-static void unlink_session(struct live *live, struct live_session *session)
+void live_unlink(struct live *live, struct live_session *session)
 {
     if (!session->linked) {
         return;
@@ -59,7 +35,7 @@ static void unlink_session(struct live *live, struct live_session *session)
 
 void live_close(struct live *live, struct live_session *session, bool gone)
 {
-    unlink_session(live, session);
+    live_unlink(live, session);
     if (gone && session->open) {
         session->open = false;
         log_debug(LOG_LIVE, "closed, at revision %llu; %u open", (unsigned long long)session->seen,
@@ -70,11 +46,11 @@ void live_close(struct live *live, struct live_session *session, bool gone)
 }
 
 /* For one that does not read: a close frame would only join the queue. lws notices and closes it. */
-static void drop(struct live *live, struct live_session *session)
+void live_drop(struct live *live, struct live_session *session)
 {
     live->stats->live_dropped++;
     log_debug(LOG_LIVE, "dropped: it does not read");
-    unlink_session(live, session);
+    live_unlink(live, session);
     shutdown(lws_get_socket_fd(session->wsi), SHUT_RDWR);
 }
 
@@ -96,7 +72,7 @@ static bool drop_dearest(struct live *live)
     if (!dearest || !dearest->frame) {
         return false;
     }
-    drop(live, dearest);
+    live_drop(live, dearest);
     return true;
 }
 
@@ -246,7 +222,7 @@ static void broadcast(void *user)
         }
         session->next_ms = next_beat(session, now.mono_ms);
         if (offer(live, session, now) != 0) {
-            unlink_session(live, session);
+            live_unlink(live, session);
             lws_set_timeout(session->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_SYNC);
         }
     }
@@ -365,74 +341,6 @@ int live_received(struct live *live, struct live_session *session, size_t len, b
 void live_pong(struct live_session *session)
 {
     session->unanswered_ms = 0;
-}
-
-/* ---- upkeep ---- */
-
-static void ping(struct live_session *session, int64_t now_ms)
-{
-    unsigned char nothing[LWS_PRE + 1];
-    if (now_ms - session->pinged_ms < PING_MS || lws_send_pipe_choked(session->wsi)) {
-        return; /* who is choked is judged by that */
-    }
-    session->pinged_ms = now_ms;
-    session->messages = 0;
-    if (!session->unanswered_ms) {
-        session->unanswered_ms = now_ms;
-    }
-    lws_write(session->wsi, nothing + LWS_PRE, 0,
-              LWS_WRITE_PING); /* what is broken shows at the next write */
-}
-
-static void end(struct live *live, struct live_session *session, enum lws_close_status why)
-{
-    unlink_session(live, session);
-    lws_close_reason(session->wsi, why, NULL, 0);
-    lws_set_timeout(session->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_SYNC);
-}
-
-void live_guard(struct live *live, bool (*allowed)(void *user, const struct auth_who *who), void *user)
-{
-    live->allowed = allowed;
-    live->user = user;
-}
-
-void live_check(struct live *live)
-{
-    for (struct live_session *session = live->sessions, *next; session && live->allowed; session = next) {
-        next = session->next;
-        if (!live->allowed(live->user, &session->who)) {
-            end(live, session, LWS_CLOSE_STATUS_POLICY_VIOLATION);
-        }
-    }
-}
-
-void live_sweep(struct live *live)
-{
-    live_check(live);
-    int64_t now_ms = clock_now().mono_ms;
-    for (struct live_session *session = live->sessions, *next; session; session = next) {
-        next = session->next;
-        bool stalled = session->blocked_ms && now_ms - session->blocked_ms > STALL_MS;
-        bool silent = session->unanswered_ms && now_ms - session->unanswered_ms > PONG_MS;
-        if (stalled || silent) {
-            drop(live, session);
-        } else {
-            ping(session, now_ms);
-        }
-    }
-    live_frames_forget(&live->frames, now_ms);
-    if (live->dirty) {
-        live_changed(live);
-    }
-}
-
-void live_stop(struct live *live)
-{
-    for (struct live_session *session = live->sessions, *next; session; session = next) {
-        next = session->next;
-        end(live, session, LWS_CLOSE_STATUS_GOINGAWAY);
-    }
 }
 
 struct live *live_create(struct loop *loop, struct cache *cache, const char *instance,

@@ -81,7 +81,7 @@ static void write_head(struct server *server, const struct exchange *exchange, s
     if (*response->etag) {
         buf_printf(out, "ETag: %s\r\n", response->etag);
     }
-    buf_printf(out, "Cache-Control: %s\r\n", *response->etag ? "no-cache" : "no-store");
+    buf_printf(out, "Cache-Control: %s\r\n", *response->etag ? "private, no-cache" : "no-store");
     if (response->allow) {
         buf_printf(out, "Allow: %s\r\n", response->allow);
     }

@@ -101,6 +101,26 @@ onPage(
   { viewport: PHONE },
 );
 
+test('reader_without_a_name_may_sign_in_to_change_something', { timeout: 120_000 }, async () => {
+  const open = await Stack.start({ http: { users_file: join(folder, 'users'), allow_anonymous: true } });
+  try {
+    new FakeAgent(open, 'kitchen').online().readings({ 'system:cpu_temp': 42 }).heartbeat();
+    const opened = await openPage(browser, `${open.url}#/node?node=kitchen`);
+    context = opened.context;
+    const { page } = opened;
+    await live(page);
+    await page.getByRole('heading', { level: 1, name: 'kitchen' }).waitFor();
+    await page.waitForFunction(() => !document.body.textContent.includes('Forget…'));
+    await page.getByRole('button', { name: 'Help and settings' }).click();
+    await page.getByRole('link', { name: 'Sign in' }).click();
+    await signIn(page, 'anna');
+    await page.getByRole('button', { name: 'Forget…' }).waitFor();
+    assert.deepEqual(await opened.wrong(), []);
+  } finally {
+    await open.stop();
+  }
+});
+
 onPage('page_notices_that_its_session_is_over', 'login.html#/overview', async (page) => {
   await signIn(page, 'rita');
   await live(page);

@@ -1,5 +1,5 @@
 // The page where people sign in. It leads back to the view that they came from, which stands behind `#`.
-import { loginHeader, problemOf } from './session';
+import { askSession, loginHeader, problemOf } from './session';
 
 function element<T extends HTMLElement>(id: string): T {
   return document.getElementById(id) as T;
@@ -35,10 +35,7 @@ form.addEventListener('submit', (event) => {
   void signIn().finally(() => (button.disabled = false));
 });
 
-/** Who may read already has nothing to do here. */
-async function look(): Promise<void> {
-  const answer = await fetch('api/session', { cache: 'no-store' });
-  if (answer.ok && ((await answer.json()) as { scope?: string }).scope !== 'none') leave();
-}
-
-void look().catch(() => undefined);
+// Whoever is signed in, or need not be, has nothing to do here.
+void askSession().then((session) => {
+  if (session !== null && (!session.logins || session.kind !== 'anybody')) leave();
+});

@@ -31,10 +31,19 @@ export function LeaveButton(): JSX.Element | null {
   );
 }
 
-/** The same in words, among the settings. */
+/** The same in words, among the settings; and the way in for one who may read without. */
 export function You(): JSX.Element | null {
   const [failed, setFailed] = useState(false);
-  const { kind, name, scope } = session.value ?? {};
+  const { logins, kind, name, scope } = session.value ?? {};
+  if (kind === 'anybody' && logins) {
+    return (
+      <p>
+        <a class="button" href={signInAddress()}>
+          Sign in
+        </a>
+      </p>
+    );
+  }
   if (kind !== 'user') return null;
   return (
     <fieldset class="choices">
