@@ -36,8 +36,9 @@ async function buildPage() {
     minify: true,
     legalComments: 'none',
   });
-  // A script of the old kind: the page waits for it, so that it never shows itself in the wrong colours.
-  await build({ ...common, entryPoints: { head: 'src/head.ts' }, outdir: out, format: 'iife', minify: true });
+  // Scripts of the old kind: a page waits for its own, so that it never shows itself in the wrong colours.
+  const heads = { head: 'src/head.ts', theme: 'src/theme.ts' };
+  await build({ ...common, entryPoints: heads, outdir: out, format: 'iife', minify: true });
   for (const name of readdirSync(out).filter((one) => one.endsWith('.js'))) await squeeze(join(out, name));
   for (const name of ['index.html', 'login.html', 'icon.svg']) copyFileSync(join(here, 'src', name), join(out, name));
   badgeIcons(out);

@@ -1,6 +1,6 @@
-// Light or dark, decided before anything is painted: part of head.js, which index.html waits for. The page tells
-// of a choice by the event `theme` (its detail: 'light', 'dark' or null for the system's), other tabs by what they
-// store.
+// Light or dark, decided before anything is painted: all that login.html waits for, and part of head.js, which
+// index.html waits for. The page tells of a choice by the event `theme` (its detail: 'light', 'dark' or null for the
+// system's), other tabs by what they store.
 
 /** As in prefs.ts. */
 const KEY = 'smollama-cluster.theme';
