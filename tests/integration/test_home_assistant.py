@@ -281,6 +281,10 @@ def test_account_of_the_shipped_acl_reads_what_it_published(stack):
     speak()
     wait_until(lambda: llamad.health()["home_assistant"]["unchanged"] == 1, 10, "the node's is known to be there")
     assert llamad.health()["home_assistant"]["configs"] == 0
+    other = stack.mqtt_client("llama/status", port=broker.port, username="llamad")
+    other.publish("llama/status", b"offline", retain=True)
+    wait_until(lambda: [m.payload for m in other.messages("llama/status")][-2:] == [b"offline", b"online"], 5,
+               "an earlier run's will is contradicted")
 
 
 @pytest.mark.timeout(60)
