@@ -139,6 +139,7 @@ static void write_http(const struct server_stats *stats, const struct auth_stats
     member_int(out, "bad_requests", stats->bad_requests);
     member_int(out, "connections", stats->open_connections);
     member_int(out, "crowded_out", stats->crowded_out);
+    member_int(out, "silent", stats->silent);
     member_int(out, "unauthorized", stats->unauthorized);
     member_int(out, "forbidden", stats->forbidden);
     member_int(out, "logins", auth->logins);

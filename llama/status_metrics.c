@@ -63,11 +63,11 @@ static void write_http(struct buf *out, const struct server_stats *stats, const 
     const struct {
         const char *reason;
         uint64_t count;
-    } refusals[] = {{"host", stats->refused_host},      {"origin", stats->refused_origin},
-                    {"bad", stats->bad_requests},       {"unauthorized", stats->unauthorized},
-                    {"forbidden", stats->forbidden},    {"wrong_login", auth->failed_logins},
-                    {"wrong_token", auth->bad_tokens},  {"rate_limited", auth->limited},
-                    {"crowded_out", stats->crowded_out}};
+    } refusals[] = {{"host", stats->refused_host},       {"origin", stats->refused_origin},
+                    {"bad", stats->bad_requests},        {"unauthorized", stats->unauthorized},
+                    {"forbidden", stats->forbidden},     {"wrong_login", auth->failed_logins},
+                    {"wrong_token", auth->bad_tokens},   {"rate_limited", auth->limited},
+                    {"crowded_out", stats->crowded_out}, {"silent", stats->silent}};
     counter(out, "llamad_http_requests_total", "HTTP requests, upgrades to WebSocket included.",
             stats->requests);
     exposition_family(out, "llamad_http_refused_total", "counter",

@@ -13,47 +13,16 @@
 #include <unistd.h>
 
 #define BACKLOG           512
-#define ACCEPTS_PER_TURN  64
 #define DESCRIPTORS_SPARE 256 /* for the broker, polled nodes, files */
-#define SWEEP_MS          1000
-#define SHARE             4 /* one source may have the fourth part of all connections */
+#define SHARE             4   /* one source may have the fourth part of all connections */
 
-/* ---- connections ---- */
-
-static void watch_listener(struct server *server)
-{
-    bool full = server->connections >= server->max_connections;
-    if (server->listener && !server->stopping) {
-        loop_io_watch(server->listener, full ? 0 : LOOP_READ);
-        server->paused = full;
-    }
-}
-
-void server_connection_opened(struct server *server)
-{
-    server->connections++;
-    server->stats.connections++;
-    server->stats.open_connections = server->connections;
-    if (!loop_timer_active(server->sweep)) {
-        loop_timer_start(server->sweep, SWEEP_MS, SWEEP_MS);
-    }
-}
-
-void server_connection_closed(struct server *server, struct crowd_member *member)
-{
-    server_crowd_leave(server->crowd, member);
-    server->connections--;
-    server->stats.open_connections = server->connections;
-    if (server->paused) {
-        watch_listener(server);
-    }
-}
+/* ---- upkeep ---- */
 
 static void sweep(void *user)
 {
     struct server *server = user;
     if (server->paused) {
-        watch_listener(server);
+        server_watch_listener(server);
     }
     bool keeps = api_expire(server->api, clock_now());
     if (server->connections == 0) {
@@ -73,61 +42,6 @@ static void work(void *user)
     struct server *server = user;
     if (api_work(server->api)) {
         loop_after_arm(server->work);
-    }
-}
-
-static void adopt(struct server *server, int fd)
-{
-    static const char reason[] = "as many connections as one address may have are open";
-    struct crowd_member *member = NULL;
-    struct peer peer = server_peer_of(fd);
-    bool proxy = peer_in(&peer, server->proxies, server->proxy_count);
-    if (!proxy && !server_crowd_enter(server->crowd, &peer, &member)) {
-        server->stats.crowded_out++;
-        server_say(server, &peer, reason);
-        close(fd);
-        return;
-    }
-    struct lws *wsi = lws_adopt_socket_vhost(server->vhost, fd); /* closes it on failure */
-    if (wsi) {
-        lws_set_opaque_user_data(wsi, member);
-    } else {
-        server_crowd_leave(server->crowd, member);
-    }
-}
-
-/* True if accepting may go on. */
-static bool accept_one(struct server *server)
-{
-    int on = 1;
-    int fd = accept4(server->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd < 0) {
-        if (errno == EINTR || errno == ECONNABORTED) {
-            return true;
-        }
-        if (errno != EAGAIN && errno != EWOULDBLOCK) {
-            /* no descriptors or memory: without a pause the loop would spin */
-            log_warning("http: accept: %s", strerror(errno));
-            loop_io_watch(server->listener, 0);
-            server->paused = true;
-            loop_timer_start(server->sweep, SWEEP_MS, SWEEP_MS);
-        }
-        return false;
-    }
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    adopt(server, fd);
-    if (server->connections >= server->max_connections) {
-        watch_listener(server);
-        return false;
-    }
-    return true;
-}
-
-static void on_listener(void *user, unsigned events)
-{
-    (void)events;
-    struct server *server = user;
-    for (int i = 0; i < ACCEPTS_PER_TURN && accept_one(server); i++) {
     }
 }
 
@@ -296,7 +210,7 @@ static int start(struct server *server, const struct server_options *options, co
     if (e != 0) {
         return e;
     }
-    server->listener = loop_io_create(server->loop, server->listen_fd, on_listener, server);
+    server->listener = loop_io_create(server->loop, server->listen_fd, server_on_listener, server);
     return server->listener ? loop_io_watch(server->listener, LOOP_READ) : -ENOMEM;
 }
 

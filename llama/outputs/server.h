@@ -28,6 +28,7 @@ struct server_options {
 struct server_stats {
     uint64_t requests, refused_host, refused_origin, bad_requests, live_opened, live_dropped, frames_out;
     uint64_t connections, crowded_out; /* of one source, which had too many */
+    uint64_t silent;                   /* connections that waited for a request in vain */
     uint64_t unauthorized, forbidden;  /* nobody known asked; somebody who may read only */
     uint64_t bytes_out;                /* of answers and frames */
     uint64_t live_bytes_out;           /* of frames alone */

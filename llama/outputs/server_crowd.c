@@ -78,6 +78,11 @@ bool server_crowd_enter(struct server_crowd *crowd, const struct peer *peer, str
     return true;
 }
 
+uint32_t crowd_member_count(const struct crowd_member *member)
+{
+    return member ? member->count : 0;
+}
+
 void server_crowd_leave(struct server_crowd *crowd, struct crowd_member *member)
 {
     if (!member || --member->count > 0) {

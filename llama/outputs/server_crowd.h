@@ -19,6 +19,8 @@ void server_crowd_destroy(struct server_crowd *crowd);
  * that is not counted. */
 bool server_crowd_enter(struct server_crowd *crowd, const struct peer *peer,
                         struct crowd_member **ret_member);
+/* Its connections; 0 for NULL. */
+uint32_t crowd_member_count(const struct crowd_member *member);
 /* Accepts NULL. */
 void server_crowd_leave(struct server_crowd *crowd, struct crowd_member *member);
 

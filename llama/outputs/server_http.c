@@ -31,6 +31,10 @@ static bool admit(struct server *server, struct lws *wsi, struct request *reques
 {
     struct refusal refusal;
     server->stats.requests++;
+    struct connection *connection = lws_get_opaque_user_data(wsi);
+    if (connection) {
+        connection->asked = true;
+    }
     if (!server_read_request(server, wsi, request) || server->stopping) {
         api_error(503, "unavailable", server->stopping ? "llamad is stopping" : "out of memory", response);
         return false;

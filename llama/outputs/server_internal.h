@@ -1,7 +1,7 @@
 /*
- * server_internal: what the server's parts share: server.c (life, listener), server_lws.c (the library),
- * server_http.c (what lws reports), server_request.c (reading a request's head), server_auth.c (who asks) and
- * server_answer.c (writing an answer).
+ * server_internal: what the server's parts share: server.c (life, listener), server_accept.c (connections),
+ * server_lws.c (the library), server_http.c (what lws reports), server_request.c (reading a request's head),
+ * server_auth.c (who asks) and server_answer.c (writing an answer).
  */
 #ifndef SERVER_INTERNAL_H
 #define SERVER_INTERNAL_H
@@ -24,7 +24,8 @@
 #define HEAD_MAX           2048                /* bytes of an answer's status line and headers */
 #define CHUNK_MAX          ((size_t)64 * 1024) /* bytes of an answer handed to lws at a time */
 #define SCRATCH            (HEAD_MAX + CHUNK_MAX)
-#define COOKIE_MAX         256 /* bytes of a Set-Cookie */
+#define SWEEP_MS           1000 /* between looks at what has stalled */
+#define COOKIE_MAX         256  /* bytes of a Set-Cookie */
 
 #define AUTH_SESSION_MAX_S (30 * 24 * 3600) /* the browser forgets when llamad does: auth_sessions.h */
 
@@ -62,6 +63,14 @@ struct server {
     char date[40]; /* of the last answer, and its second */
     int64_t date_s;
     unsigned char scratch[LWS_PRE + SCRATCH]; /* lws writes in front of what it is given */
+};
+
+/* What is kept of a connection from its beginning to its end, beside lws's own: its opaque user data. */
+struct connection {
+    struct crowd_member *member; /* NULL = not counted */
+    struct peer peer;
+    int64_t opened_ms; /* monotonic */
+    bool asked;        /* a request has come */
 };
 
 enum exchange_state {
@@ -157,8 +166,10 @@ void server_sweep_answers(struct server *server);
 
 /* The protocol of our one vhost. */
 int server_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len);
-/* A connection came or went. */
+/* server_accept.c. Stops accepting when full, or goes on; takes what has come; a connection came or went. */
+void server_watch_listener(struct server *server);
+void server_on_listener(void *user, unsigned events);
 void server_connection_opened(struct server *server);
-void server_connection_closed(struct server *server, struct crowd_member *member);
+void server_connection_closed(struct server *server, struct connection *connection);
 
 #endif

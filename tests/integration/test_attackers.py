@@ -186,6 +186,9 @@ def test_idle_and_slow_connections_are_ended_and_hold_nobody_up(scene):
             return scene.llamad.health()["http"]["connections"] < 50
         wait_until(trickled_out, 25, "both kinds are closed", interval=0.5)
         check_others(scene)
+        assert scene.llamad.health()["http"]["silent"] >= 2000, "counted"
+        told = [line for line in scene.llamad.log.splitlines() if "refused: connections that ask for nothing" in line]
+        assert sorted({line.split()[3] for line in told}) == [f"127.0.4.{n}:" for n in range(4)] and len(told) == 4, told
     finally:
         for sock in idle + slow:
             sock.close()

@@ -215,6 +215,21 @@ static void files_are_replaced_whole_and_kept_from_others(void **state)
     assert_non_null(strstr(why, "users:2: "));
     assert_int_equal(auth_load_users(folder, &users, &open_to_all, why), -EINVAL);
     assert_int_equal(auth_file_write("/no/such/folder/x", "", 0), -ENOENT);
+    if (geteuid() == 0) { /* as /etc/llamad is shared with the service */
+        unlink(path);
+        assert_int_equal(chown(folder, 0, 60), 0);
+        assert_int_equal(chmod(folder, 0750), 0);
+        assert_int_equal(auth_file_write(path, "x", 1), 0);
+        assert_int_equal(stat(path, &st), 0);
+        assert_int_equal(st.st_gid, 60);
+        assert_int_equal(st.st_mode & 07777, 0640);
+        unlink(path);
+        assert_int_equal(chmod(folder, 0755),
+                         0); /* everybody may look into it: then it is for the owner alone */
+        assert_int_equal(auth_file_write(path, "x", 1), 0);
+        assert_int_equal(stat(path, &st), 0);
+        assert_int_equal(st.st_mode & 07777, 0600);
+    }
     unlink(path);
     rmdir(folder);
 }
