@@ -1,18 +1,20 @@
 /*
  * push: how fast, and to how many, does a published value arrive?
  *
- *     bench_push latency bare|websocket|mosquitto_sub MQTT_PORT HTTP_PORT COUNT INTERVAL_US
+ *     bench_push latency bare|websocket|websocket_tls|mosquitto_sub MQTT_PORT HTTP_PORT COUNT INTERVAL_US
  *     bench_push clients MQTT_PORT HTTP_PORT CLIENTS RATE SECONDS STALLED
  *
  * latency: publishes COUNT changed readings one by one and waits for each: at a bare MQTT socket in this
- * process, at a live WebSocket of llamad, or at the output of mosquitto_sub, read from a pipe. Prints
- * microseconds per message. llamad and mosquitto_sub are one process further than the bare socket, the floor.
+ * process, at a live WebSocket of llamad (over TLS), or at the output of mosquitto_sub, read from a pipe.
+ * Prints microseconds per message. llamad and mosquitto_sub are one process further than the bare socket, the
+ * floor.
  *
  * clients: CLIENTS live WebSockets read, STALLED ones never do, while RATE changes a second are published.
  * Prints one JSON object: changes published, deliveries (a collapsed change counts with the one that carried
  * it), and the delay of the slowest client per change.
  */
 #include "bench_net.h"
+#include "bench_tls.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -120,6 +122,7 @@ static unsigned drain_pipe(int fd)
 struct receiver {
     int fd;
     pid_t child;
+    struct tls_client *tls;
     unsigned (*drain)(struct receiver *receiver); /* the last value in what is there now; 0 = none */
     struct inbox inbox;
 };
@@ -138,6 +141,14 @@ static unsigned from_websocket(struct receiver *receiver)
     return drain_ws(&receiver->inbox, receiver->fd);
 }
 
+static unsigned from_websocket_tls(struct receiver *receiver)
+{
+    if (!tls_fill(receiver->tls, &receiver->inbox))
+        die("llamad closed");
+    return drain_ws(&receiver->inbox,
+                    receiver->fd); /* before the first ping, which would be answered in clear */
+}
+
 static unsigned from_pipe(struct receiver *receiver)
 {
     return drain_pipe(receiver->fd);
@@ -153,6 +164,10 @@ static struct receiver start_receiver(const char *who, int mqtt_port, int http_p
     } else if (strcmp(who, "websocket") == 0) {
         receiver.fd = ws_client(http_port, "/api/cluster/live");
         receiver.drain = from_websocket;
+    } else if (strcmp(who, "websocket_tls") == 0) {
+        receiver.tls = tls_ws_client(http_port, "/api/cluster/live");
+        receiver.fd = tls_fd(receiver.tls);
+        receiver.drain = from_websocket_tls;
     } else if (strcmp(who, "mosquitto_sub") == 0) {
         receiver.fd = start_mosquitto_sub(mqtt_port, &receiver.child);
         receiver.drain = from_pipe;

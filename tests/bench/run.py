@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import json
 import os
+import ssl
 import statistics
 import subprocess
 import sys
@@ -105,6 +106,32 @@ def push(bench: Bench) -> None:
             bench.results.line(f"{who}, {name}", values, "µs")
         ratios = [ours / peer for ours, peer in zip(seen[name]["websocket"], seen[name]["mosquitto_sub"])]
         bench.results.goal(f"live WebSocket / mosquitto_sub, {name}", ratios, at_most=limit)
+
+
+def tls(bench: Bench) -> None:
+    """The same push to a live WebSocket in the clear and over TLS, taking turns."""
+    print("\nPush latency over TLS")
+    broker = bench.start(Mosquitto(bench.fresh()))
+    cert, key = Authority(bench.fresh()).server()
+    ports = {"websocket": bench.llamad(broker.port, name="plain")}
+    locked = Llamad(bench.fresh(), broker.port, name="locked", config={"http": {"tls": {"cert": str(cert), "key": str(key)}}})
+    locked.http.tls = ssl._create_unverified_context()
+    ports["websocket_tls"] = bench.start(locked)
+    for llamad in ports.values():
+        llamad.wait_broker()
+    seen: dict[str, dict[str, list[float]]] = {"p50": {}, "p99": {}}
+    for _ in range(RUNS):
+        for who, llamad in ports.items():
+            out = subprocess.run([PUSH, "latency", who, str(broker.port), str(llamad.port), "1500", "1000"],
+                                 stdout=subprocess.PIPE, text=True, check=True).stdout
+            times = [float(line) for line in out.split()]
+            for name, share in (("p50", 0.5), ("p99", 0.99)):
+                seen[name].setdefault(who, []).append(percentile(times, share))
+    for name in seen:
+        for who, values in seen[name].items():
+            bench.results.line(f"{who}, {name}", values, "µs")
+        ratios = [ours / peer for ours, peer in zip(seen[name]["websocket_tls"], seen[name]["websocket"])]
+        bench.results.goal(f"over TLS / in the clear, {name}", ratios, at_most=2)
 
 
 # ---- ingest ----
@@ -464,7 +491,7 @@ def dashboard(bench: Bench) -> None:
 
 
 def main() -> int:
-    known = {"push": push, "ingest": ingest, "api": api, "memory": memory, "clients": clients, "poll": poll,
+    known = {"push": push, "tls": tls, "ingest": ingest, "api": api, "memory": memory, "clients": clients, "poll": poll,
              "verdict": verdict, "metrics": metrics, "home_assistant": home_assistant,
              "dashboard": dashboard}
     wanted = sys.argv[1:] or list(known)

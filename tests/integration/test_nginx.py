@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 import websocket
 
-from tests.support.accounts import Accounts, basic, log_in
+from tests.support.accounts import PASSWORD, Accounts, basic
 from tests.support.http_client import Http
 from tests.support.nginx import BINARY, Nginx
 from tests.support.processes import ROOT, free_port
@@ -55,7 +55,7 @@ def scene(module_stack):
 
 
 def session(scene, source="127.0.0.1"):
-    answer = scene.login("a long enough one", source)
+    answer = scene.login(PASSWORD, source)
     assert answer.status == 200, answer.body
     return answer.headers["set-cookie"]
 
@@ -110,15 +110,20 @@ def test_one_guesser_holds_up_nobody_else_behind_the_proxy(scene):
 
 
 def test_who_is_no_proxy_is_not_believed(scene):
-    straight = Http("127.0.0.1", scene.llamad.port)
-    connection = http.client.HTTPConnection("127.0.0.1", scene.llamad.port, timeout=5, source_address=("127.0.0.7", 0))
-    connection.request("POST", "/api/session", headers={
-        "Authorization": basic("anna", "wrong"), "Content-Length": "0", "X-Forwarded-For": "198.51.100.1", "X-Forwarded-Proto": "https"})
-    assert connection.getresponse().status == 401
-    connection.close()
+    lies = {"X-Forwarded-For": "198.51.100.1", "X-Forwarded-Proto": "https", "X-Forwarded-Prefix": "/elsewhere", "Content-Length": "0"}
+
+    def straight(password):
+        connection = http.client.HTTPConnection("127.0.0.1", scene.llamad.port, timeout=5, source_address=("127.0.0.7", 0))
+        try:
+            connection.request("POST", "/api/session", headers={"Authorization": basic("anna", password), **lies})
+            return connection.getresponse()
+        finally:
+            connection.close()
+    assert straight("wrong").status == 401
     scene.llamad.wait_log("http: 127.0.0.7: refused")
-    cookie = log_in(straight, "anna").headers["set-cookie"]
-    assert cookie.startswith("llamad-") and "Secure" not in cookie, "without the proxy it is plain HTTP"
+    assert "198.51.100.1" not in scene.llamad.log
+    cookie = straight(PASSWORD).getheader("set-cookie")
+    assert cookie.startswith("llamad-") and "Secure" not in cookie and "; Path=/;" in cookie, "without the proxy it is plain HTTP"
 
 
 def test_path_that_the_proxy_hands_on_is_cut_off(scene):
