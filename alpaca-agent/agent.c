@@ -88,6 +88,19 @@ void agent_destroy(struct agent *agent)
     free(agent);
 }
 
+void agent_set_intervals(struct agent *agent, const uint32_t interval_s[REPORT_KINDS], uint32_t resend_s,
+                         struct now now)
+{
+    agent->resend_ms = (int64_t)resend_s * 1000;
+    for (size_t i = 0; i < REPORT_KINDS; i++) {
+        struct snapshot *s = &agent->snapshots[i];
+        assert((s->interval_s == 0) == (interval_s[i] == 0));
+        s->interval_s = interval_s[i];
+        int64_t latest_ms = now.mono_ms + (int64_t)interval_s[i] * 1000;
+        s->due_mono_ms = interval_s[i] && s->due_mono_ms > latest_ms ? latest_ms : s->due_mono_ms;
+    }
+}
+
 /* --- fetching --- */
 
 static enum report_kind longest_overdue(const struct agent *agent)

@@ -34,6 +34,10 @@ struct agent_options {
 struct agent *agent_create(const struct agent_options *options, struct now now);
 void agent_destroy(struct agent *agent);
 
+/* Other intervals (of kinds that exist: both 0 or neither) and resend time, from now on. */
+void agent_set_intervals(struct agent *agent, const uint32_t interval_s[REPORT_KINDS], uint32_t resend_s,
+                         struct now now);
+
 /* ---- fetching ---- */
 /* The monotonic time of the next fetch; INT64_MAX while one is under way or if nothing is ever fetched. */
 int64_t agent_next_fetch(const struct agent *agent);

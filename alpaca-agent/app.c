@@ -59,11 +59,21 @@ static struct conf *load_again(const struct app *app)
     config_check(conf);
     conf_log_problems(conf);
     if (conf_has_errors(conf)) {
-        log_error("reload: the configuration has errors; going on with the one before");
+        log_error("config: not taken over: what was read before stays in force");
         conf_destroy(conf);
         return NULL;
     }
     return conf;
+}
+
+/* The run keeps its session and its connection. Takes conf and config. */
+static void go_on(struct app *app, struct conf *conf, struct config *config, bool changed)
+{
+    run_reconfigure(app->run, config);
+    conf_destroy(app->conf); /* only now: the run borrowed from it */
+    app->conf = conf;
+    notify_ready(app->notify);
+    log_info("config: read again%s", changed ? "" : "; no key of the agent's has changed");
 }
 
 static void on_reload(void *user)
@@ -84,9 +94,15 @@ static void on_reload(void *user)
         conf_destroy(conf);
         return;
     }
+    notify_reloading(app->notify);
+    struct conf_changes changes = conf_log_changes(app->conf, app->conf, conf, CONF_AGENT);
     conf_apply_log(conf);
-    notify_reloading(app->notify); /* until the next run has begun */
-    log_info("reload: starting again with the new configuration");
+    if (!changes.reconnect && config_same_password(run_config(app->run), &next)) {
+        go_on(app, conf, &next, changes.live);
+        return;
+    }
+    log_info(
+        "config: read again; starting anew with it"); /* and the manager hears when the next run has begun */
     app->next = conf;
     /* Who comes back under the same name in a moment was not away. */
     stop(app, !config_same_node(run_config(app->run), &next));

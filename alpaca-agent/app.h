@@ -13,7 +13,8 @@ struct app_end {
     bool hung;  /* a worker still hangs in a look-up: end the program by _exit, libuv would wait for it */
 };
 
-/* Runs until SIGTERM or SIGINT; on SIGHUP goes on with the file read anew, unless it has errors. Takes
+/* Runs until SIGTERM or SIGINT; on SIGHUP goes on with the file read anew, unless it has errors: with the
+ * same connection where that is possible. Takes
  * `conf`, which has passed config_check. */
 struct app_end app_run(struct conf *conf);
 

@@ -232,6 +232,11 @@ void config_finish(struct config *config)
     config->password = NULL;
 }
 
+bool config_same_password(const struct config *a, const struct config *b)
+{
+    return a->password && b->password ? strcmp(a->password, b->password) == 0 : a->password == b->password;
+}
+
 bool config_same_node(const struct config *a, const struct config *b)
 {
     return strcmp(a->node, b->node) == 0 && strcmp(a->base_topic, b->base_topic) == 0 &&

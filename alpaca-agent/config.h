@@ -47,6 +47,8 @@ int config_read(const struct conf *conf, struct config *ret_config);
 void config_finish(struct config *config);
 /* The node's name, also of a configuration that config_check has not seen: node.name, or the host's. */
 void config_node_name(const struct conf *conf, char name[NODE_NAME_MAX + 1]);
+/* Have both the same password, or none? It may stand in a file whose name is the same. */
+bool config_same_password(const struct config *a, const struct config *b);
 /* Do both speak of the same node at the same broker? */
 bool config_same_node(const struct config *a, const struct config *b);
 

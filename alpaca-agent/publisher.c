@@ -277,6 +277,19 @@ static void on_stopped(void *user)
     publisher->stopped(publisher->stopped_user);
 }
 
+/* --- reload --- */
+
+void publisher_config_changed(struct publisher *publisher)
+{
+    set_will(publisher, clock_now().wall_ms);
+    if (publisher->stopping || !mqtt_is_up(publisher->mqtt)) {
+        return;
+    }
+    uint64_t interval_ms = (uint64_t)publisher->config->heartbeat_s * 1000;
+    send_heartbeat(publisher);
+    loop_timer_start(publisher->heartbeat, interval_ms, interval_ms);
+}
+
 /* --- how it is --- */
 
 void publisher_write_status(const struct publisher *publisher, struct buf *out)

@@ -31,6 +31,10 @@ void publisher_start(struct publisher *publisher);
  */
 void publisher_write_status(const struct publisher *publisher, struct buf *out);
 uint64_t publisher_heartbeats(const struct publisher *publisher); /* sent */
+/* The config that it borrows says other things than before of the heartbeat (interval, type, labels, URL) and
+ * of how long messages are kept: so does the publisher, at once. Keep-alive and will follow with the next
+ * connect. */
+void publisher_config_changed(struct publisher *publisher);
 /* The agent has a new report of this kind. */
 void publisher_report(struct publisher *publisher, enum report_kind kind);
 /* Publishes a clean offline if `say_offline`, sends DISCONNECT, and calls `done` once: when all is sent, or

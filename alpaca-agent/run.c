@@ -243,6 +243,12 @@ static int new_session(char session[SESSION_MAX + 1], uint64_t *ret_seed)
     return 0;
 }
 
+/* Before the broker forgets it. */
+static uint32_t resend_s(const struct config *config)
+{
+    return config->retain_for_s / 2 < RESEND_S ? config->retain_for_s / 2 : RESEND_S;
+}
+
 static int create_agent(struct run *run)
 {
     uint64_t seed = 0;
@@ -255,7 +261,7 @@ static int create_agent(struct run *run)
         .node = run->config.node,
         .session = run->session,
         .source = run->config.source,
-        .resend_s = run->config.retain_for_s / 2 < RESEND_S ? run->config.retain_for_s / 2 : RESEND_S,
+        .resend_s = resend_s(&run->config),
         .seed = seed,
     };
     memcpy(options.interval_s, run->config.interval_s, sizeof options.interval_s);
@@ -342,6 +348,18 @@ void run_start(struct run *run)
     on_link(run, "not connected yet");
     open_status(run);
     publisher_start(run->publisher);
+    plan_fetch(run);
+}
+
+void run_reconfigure(struct run *run, struct config *config)
+{
+    config_finish(&run->config);
+    run->config = *config;
+    agent_set_intervals(run->agent, run->config.interval_s, resend_s(&run->config), clock_now());
+    if (run->smollama) {
+        smollama_source_set_limit(run->smollama, run->config.limit);
+    }
+    publisher_config_changed(run->publisher);
     plan_fetch(run);
 }
 

@@ -19,6 +19,9 @@ struct run;
 /* Borrows the loop, `conf`, which has passed config_check, and `notify` (may be NULL), which hears how it
  * goes, until destroyed. NULL when it could not be put together, which is logged. */
 struct run *run_create(struct loop *loop, const struct conf *conf, struct notify *notify);
+/* Goes on with another configuration, of which no key differs that needs a new connection; takes `config`
+ * over, whose strings are borrowed until the run is destroyed or given another one. */
+void run_reconfigure(struct run *run, struct config *config);
 /* Starts fetching and connecting. */
 void run_start(struct run *run);
 /* Ends the connection to the broker, with a goodbye if `say_offline`; calls `done` once, within 1.2 s. */

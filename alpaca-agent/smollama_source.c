@@ -319,6 +319,11 @@ static void on_resolved(void *user)
     }
 }
 
+void smollama_source_set_limit(struct smollama_source *source, unsigned limit)
+{
+    source->limit = limit;
+}
+
 void smollama_source_fetch(struct smollama_source *source, enum report_kind kind)
 {
     assert(source->state == STATE_IDLE);

@@ -32,6 +32,8 @@ struct smollama_source *smollama_source_create(struct loop *loop,
                                                const struct smollama_source_options *options,
                                                smollama_source_fn *answered, void *user,
                                                const char **ret_why);
+/* How many observations and memories are asked for from now on. */
+void smollama_source_set_limit(struct smollama_source *source, unsigned limit);
 /* Asks the endpoint of `kind`. Requires that no fetch is under way. */
 void smollama_source_fetch(struct smollama_source *source, enum report_kind kind);
 /* Cancels a fetch without calling back. Turns the loop until libwebsockets is gone. False if a worker still

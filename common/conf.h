@@ -102,6 +102,18 @@ int conf_main(int argc, char **argv, const struct conf_program *program, struct 
 /* Reads the file of `running` again, by the same command line: its options still overrule the file. Not
  * checked yet. NULL with errno when memory ran out. */
 struct conf *conf_reload(const struct conf *running);
+enum conf_who { CONF_AGENT, CONF_LLAMAD };
+struct conf_changes {
+    bool live, reconnect, restart; /* a key changed that this is said of in the table */
+};
+/*
+ * What a reload does, logged with a line for each key that changed: that it is in force, that the program
+ * connects anew, or that it takes effect with the next start. `started` is the configuration of the start,
+ * with which such keys are compared; `before` was read last.
+ */
+struct conf_changes conf_log_changes(const struct conf *started, const struct conf *before,
+                                     const struct conf *fresh, enum conf_who who);
+bool conf_same(const struct conf *a, const struct conf *b, const char *key); /* the same value? */
 /* Level, form and debug topics of the log, from the file and what the command line said. */
 void conf_apply_log(const struct conf *conf);
 /* The keys as a table in Markdown, for docs/configuration.md. */

@@ -192,15 +192,6 @@ void conf_apply_log(const struct conf *conf)
     log_set_topics(topics);
 }
 
-struct conf *conf_reload(const struct conf *running)
-{
-    struct conf *conf = conf_load_with(running->path, running->layer, getenv);
-    if (conf) {
-        conf->log = running->log;
-    }
-    return conf;
-}
-
 int conf_main(int argc, char **argv, const struct conf_program *program, struct conf **ret_conf)
 {
     struct arguments arguments = {0};

@@ -72,25 +72,13 @@ static void begin_stop(struct app *app, int signal_number)
 
 /* --- signals --- */
 
-static void on_hangup(struct app *app)
-{
-    const struct conf *before = app->reloaded ? app->reloaded : app->conf;
-    struct conf *fresh = reload_read(app->cache, app->poller, app->conf, before);
-    if (fresh) {
-        conf_destroy(app->reloaded);
-        app->reloaded = fresh;
-        server_reload(app->server);
-        app_changed(app);
-    }
-}
-
 void app_on_signal(void *user, int signal_number)
 {
     struct app *app = user;
     if (signal_number == SIGHUP) {
         if (app->stop_until_ms == 0) {
             notify_reloading(app->notify);
-            on_hangup(app);
+            reload(app);
             notify_ready(app->notify);
         }
     } else if (app->stop_until_ms == 0) {

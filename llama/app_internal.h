@@ -73,6 +73,8 @@ struct app {
 
 /* Makes every part and connects. Half-started on error, which it has logged: a negative errno. */
 int app_start(struct app *app);
+/* As the configuration now has it; NULL without memory. */
+struct home_assistant *app_make_home_assistant(struct app *app);
 
 /* ---- app_certs.c ---- */
 

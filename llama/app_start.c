@@ -164,10 +164,9 @@ static void dashboard_url(const struct app *app, char *url, size_t size)
     }
 }
 
-static int start_states(struct app *app)
+struct home_assistant *app_make_home_assistant(struct app *app)
 {
-    char broker[256], url[256] = "";
-    snprintf(broker, sizeof broker, "%s:%u", app->config.mqtt.host, app->config.mqtt.port);
+    char url[256] = "";
     dashboard_url(app, url, sizeof url);
     const struct home_assistant_options options = {
         .enabled = app->config.home_assistant.enabled,
@@ -179,10 +178,17 @@ static int start_states(struct app *app)
         .repeat_all = app_repeat_states,
         .user = app,
     };
+    return home_assistant_create(app->loop, app->cache, ingest_mqtt(app->ingest), &options);
+}
+
+static int start_states(struct app *app)
+{
+    char broker[256];
+    snprintf(broker, sizeof broker, "%s:%u", app->config.mqtt.host, app->config.mqtt.port);
     const struct states_watch watch = {
         .published = app_on_state_published, .gone = app_on_node_gone, .user = app};
     struct mqtt *mqtt = ingest_mqtt(app->ingest);
-    app->home_assistant = home_assistant_create(app->loop, app->cache, mqtt, &options);
+    app->home_assistant = app_make_home_assistant(app);
     app->states = states_create(app->loop, app->cache, mqtt, broker, PROJECT_VERSION, &watch);
     if (!app->home_assistant || !app->states) {
         log_error("llamad: out of memory");
@@ -319,7 +325,7 @@ int app_start(struct app *app)
     if (e != 0) {
         return e;
     }
-    reload_apply(app->cache, app->poller, NULL, app->conf);
+    reload_apply(app, NULL, app->conf);
     keeper_restore_nodes(app->keeper, app_url_allowed, app);
     e = start_discovery(app); /* after the manual nodes: whom it finds may be one of them */
     if (e != 0) {

@@ -61,8 +61,6 @@ void config_check_http(struct conf *conf); /* its part in config_http.c */
 /* 0, or -errno with the reason logged. */
 int config_read(const struct conf *conf, struct app_config *ret_config);
 void config_finish(struct app_config *config);
-/* Logs which of llamad's keys differ and take effect only with a restart, a line for each. */
-void config_log_restart_needed(const struct conf *running, const struct conf *fresh);
 /* What a reload takes over at once. */
 uint32_t config_poll_interval_ms(const struct conf *conf);
 int64_t config_retain_ms(const struct conf *conf); /* a node not heard for as long is forgotten */

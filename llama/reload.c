@@ -54,35 +54,92 @@ static void add_nodes(struct cache *cache, const struct conf *conf)
     }
 }
 
-/* --- interface --- */
+/* --- the parts --- */
 
-void reload_apply(struct cache *cache, struct poller *poller, const struct conf *before,
-                  const struct conf *conf)
+/* What may be asked of nodes, and where. */
+static int set_requests(struct app *app, const struct app_config *config)
 {
-    poller_set_interval(poller, config_poll_interval_ms(conf));
-    cache_set_retain(cache, config_retain_ms(conf));
-    drop_nodes(cache, before, conf);
-    add_nodes(cache, conf);
+    const struct poller_options polls = {.timeout_ms = config->poll.timeout_ms,
+                                         .item_limit = config->poll.item_limit,
+                                         .allow = config->poll.allow,
+                                         .allow_count = config->poll.allow_count};
+    const struct search_options searches = {.timeout_ms = config->poll.timeout_ms,
+                                            .allow = config->poll.allow,
+                                            .allow_count = config->poll.allow_count};
+    const struct discovery_options discoveries = {.timeout_ms = config->poll.timeout_ms,
+                                                  .allow = config->poll.allow,
+                                                  .allow_count = config->poll.allow_count};
+    int e = poller_set_requests(app->poller, &polls);
+    e = e ? e : search_set_requests(app->search, &searches);
+    e = e || !app->discovery ? e : discovery_set_requests(app->discovery, &discoveries);
+    cache_judge_urls(app->cache, app_url_allowed, app);
+    return e;
 }
 
-struct conf *reload_read(struct cache *cache, struct poller *poller, const struct conf *started,
-                         const struct conf *before)
+/* Announces everything, or takes back what was announced. */
+static int set_home_assistant(struct app *app, bool enabled)
 {
-    struct conf *fresh = conf_reload(started);
+    if (!app->home_assistant || enabled == app->config.home_assistant.enabled) {
+        return 0;
+    }
+    app->config.home_assistant.enabled = enabled;
+    home_assistant_destroy(app->home_assistant);
+    app->home_assistant = app_make_home_assistant(app);
+    if (!app->home_assistant) {
+        return -ENOMEM;
+    }
+    states_repeat_all(app->states);
+    return 0;
+}
+
+static void apply_parts(struct app *app, const struct conf *fresh)
+{
+    struct app_config config;
+    if (config_read(fresh, &config) != 0) {
+        return; /* it has said why */
+    }
+    int e = set_requests(app, &config);
+    e = e ? e : server_set_hosts(app->server, config.http.hosts, config.http.host_count);
+    e = e ? e : set_home_assistant(app, config.home_assistant.enabled);
+    if (e != 0) {
+        log_error("config: %s: some of it is not in force", strerror(-e));
+    }
+    config_finish(&config);
+}
+
+/* --- interface --- */
+
+void reload_apply(struct app *app, const struct conf *before, const struct conf *conf)
+{
+    cache_set_retain(app->cache, config_retain_ms(conf));
+    drop_nodes(app->cache, before, conf);
+    add_nodes(app->cache, conf);
+    poller_set_interval(app->poller, config_poll_interval_ms(conf));
+}
+
+void reload(struct app *app)
+{
+    const struct conf *before = app->reloaded ? app->reloaded : app->conf;
+    struct conf *fresh = conf_reload(app->conf);
     if (!fresh) {
         log_error("config: %s", strerror(errno));
-        return NULL;
+        return;
     }
     config_check(fresh);
     conf_log_problems(fresh);
     if (conf_has_errors(fresh)) {
         log_error("config: not taken over: what was read before stays in force");
         conf_destroy(fresh);
-        return NULL;
+        return;
     }
-    config_log_restart_needed(started, fresh);
-    reload_apply(cache, poller, before, fresh);
+    struct conf_changes changes = conf_log_changes(app->conf, before, fresh, CONF_LLAMAD);
+    apply_parts(app, fresh);
+    reload_apply(app, before, fresh);
+    server_reload(app->server);
     conf_apply_log(fresh);
-    log_info("config: read again");
-    return fresh;
+    log_info("config: read again%s",
+             changes.live || changes.restart ? "" : "; no key of llamad's has changed");
+    conf_destroy(app->reloaded);
+    app->reloaded = fresh;
+    app_changed(app);
 }

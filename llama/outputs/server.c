@@ -112,6 +112,34 @@ static uint32_t connections_that_fit(void)
 
 /* ---- life ---- */
 
+static void free_hosts(char **hosts, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        free(hosts[i]);
+    }
+    free(hosts);
+}
+
+int server_set_hosts(struct server *server, const char *const *hosts, size_t count)
+{
+    char **copies = calloc(count + 1, sizeof *copies);
+    for (size_t i = 0; copies && i < count; i++) {
+        copies[i] = strdup(hosts[i]);
+        if (!copies[i]) {
+            free_hosts(copies, i);
+            return -ENOMEM;
+        }
+    }
+    if (!copies) {
+        return -ENOMEM;
+    }
+    free_hosts(server->hosts, server->rules.host_count);
+    server->hosts = copies;
+    server->rules.hosts = (const char *const *)copies;
+    server->rules.host_count = count;
+    return 0;
+}
+
 static int copy_options(struct server *server, const struct server_options *options, const char *instance)
 {
     char machine[256] = "";
@@ -119,17 +147,9 @@ static int copy_options(struct server *server, const struct server_options *opti
     server->instance = strdup(instance);
     server->machine = strdup(machine);
     server->public_url = options->public_url ? strdup(options->public_url) : NULL;
-    server->hosts = calloc(options->host_count + 1, sizeof(char *));
-    if (!server->instance || !server->machine || !server->hosts ||
-        (options->public_url && !server->public_url)) {
+    if (!server->instance || !server->machine || (options->public_url && !server->public_url) ||
+        server_set_hosts(server, options->hosts, options->host_count) != 0) {
         return -ENOMEM;
-    }
-    for (size_t i = 0; i < options->host_count; i++) {
-        server->hosts[i] = strdup(options->hosts[i]);
-        if (!server->hosts[i]) {
-            return -ENOMEM;
-        }
-        server->rules.host_count++;
     }
     server->proxies = calloc(options->proxy_count + 1, sizeof *server->proxies);
     if (!server->proxies) {
@@ -141,7 +161,6 @@ static int copy_options(struct server *server, const struct server_options *opti
     if (!options->public_url || !forwarded_public_path(options->public_url, server->public_path)) {
         memcpy(server->public_path, "/", 2);
     }
-    server->rules.hosts = (const char *const *)server->hosts;
     server->rules.machine = server->machine;
     server->rules.public_url = server->public_url;
     return 0;
@@ -292,10 +311,7 @@ void server_destroy(struct server *server)
     assets_destroy(server->assets);
     loop_timer_destroy(server->sweep);
     loop_after_destroy(server->work);
-    for (size_t i = 0; i < server->rules.host_count; i++) {
-        free(server->hosts[i]);
-    }
-    free(server->hosts);
+    free_hosts(server->hosts, server->rules.host_count);
     free(server->proxies);
     free(server->machine);
     free(server->public_url);

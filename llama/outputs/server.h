@@ -45,6 +45,8 @@ uint16_t server_port(const struct server *server);
 void server_changed(struct server *server);
 const struct server_stats *server_stats(const struct server *server);
 const struct auth_stats *server_auth_stats(const struct server *server);
+/* Other names under which browsers may ask (http.hosts), copied. 0 or -ENOMEM, and all is as before. */
+int server_set_hosts(struct server *server, const char *const *hosts, size_t count);
 /* Reads anew what is in files beside the configuration; what is wrong with them is logged. */
 void server_reload(struct server *server);
 /* Stops listening, closes sessions with 1001 and answers nothing new; destroy after at most some turns of the

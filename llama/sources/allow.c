@@ -1,6 +1,7 @@
 #include "allow.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -128,6 +129,18 @@ struct allow *allow_create(const char *const *cidrs, size_t count, const char **
         }
     }
     return allow;
+}
+
+int allow_replace(struct allow **allow, const char *const *cidrs, size_t count)
+{
+    const char *bad = NULL;
+    struct allow *fresh = allow_create(cidrs, count, &bad);
+    if (!fresh) {
+        return bad ? -EINVAL : -ENOMEM;
+    }
+    allow_destroy(*allow);
+    *allow = fresh;
+    return 0;
 }
 
 void allow_destroy(struct allow *allow)

@@ -18,6 +18,8 @@ struct allow;
  * 100.64.0.0/10, fc00::/7. NULL is returned with *ret_bad (borrowed from cidrs; NULL if memory ran out) for
  * one that is none. */
 struct allow *allow_create(const char *const *cidrs, size_t count, const char **ret_bad);
+/* Puts another list in its place. 0; -EINVAL or -ENOMEM, after which the old one stands. */
+int allow_replace(struct allow **allow, const char *const *cidrs, size_t count);
 void allow_destroy(struct allow *allow);
 /* IPv4 addresses mapped into IPv6 are judged as IPv4. */
 bool allow_address(const struct allow *allow, const struct sockaddr *address);

@@ -142,6 +142,20 @@ static bool url_allowed(void *user, const char *url)
 
 /* ---- interface ---- */
 
+static void set_timeout(struct discovery *discovery, const struct discovery_options *options)
+{
+    discovery->timeout_ms = options->timeout_ms < MDNS_CHECK_MS ? options->timeout_ms : MDNS_CHECK_MS;
+}
+
+int discovery_set_requests(struct discovery *discovery, const struct discovery_options *options)
+{
+    int e = allow_replace(&discovery->allow, options->allow, options->allow_count);
+    if (e == 0) {
+        set_timeout(discovery, options);
+    }
+    return e;
+}
+
 struct discovery *discovery_create(struct loop *loop, struct cache *cache, struct fetch *fetch,
                                    const struct discovery_options *options, void (*changed)(void *user),
                                    void *user)
@@ -157,7 +171,7 @@ struct discovery *discovery_create(struct loop *loop, struct cache *cache, struc
     discovery->fetch = fetch;
     discovery->changed = changed;
     discovery->user = user;
-    discovery->timeout_ms = options->timeout_ms < MDNS_CHECK_MS ? options->timeout_ms : MDNS_CHECK_MS;
+    set_timeout(discovery, options);
     discovery->allow = allow_create(options->allow, options->allow_count, &bad);
     discovery->services = mdns_services_create(cache, url_allowed, discovery);
     discovery->scan_timer = loop_timer_create(loop, scan, discovery);

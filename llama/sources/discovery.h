@@ -29,6 +29,8 @@ struct discovery_stats {
 struct discovery *discovery_create(struct loop *loop, struct cache *cache, struct fetch *fetch,
                                    const struct discovery_options *options, void (*changed)(void *user),
                                    void *user);
+/* timeout_ms and allow of the options, for what is asked from now on. 0, or -errno and all is as before. */
+int discovery_set_requests(struct discovery *discovery, const struct discovery_options *options);
 void discovery_destroy(struct discovery *discovery);
 struct discovery_stats discovery_stats(const struct discovery *discovery);
 

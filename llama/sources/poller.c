@@ -213,6 +213,16 @@ void poller_set_interval(struct poller *poller, uint32_t interval_ms)
                             poller->interval_ms > longest_ms ? poller->interval_ms : longest_ms);
 }
 
+int poller_set_requests(struct poller *poller, const struct poller_options *options)
+{
+    int e = allow_replace(&poller->context.allow, options->allow, options->allow_count);
+    if (e == 0) {
+        poller->context.timeout_ms = options->timeout_ms;
+        poller->context.item_limit = options->item_limit;
+    }
+    return e;
+}
+
 const struct poller_stats *poller_stats(const struct poller *poller)
 {
     return &poller->stats;

@@ -40,6 +40,9 @@ bool poller_url_allowed(const struct poller *poller, const char *url);
 int poller_poke(struct poller *poller, struct node *node);
 /* For a changed configuration: takes effect with each node's next poll. */
 void poller_set_interval(struct poller *poller, uint32_t interval_ms);
+/* timeout_ms, item_limit, allow of the options, for what is asked from now on. 0, or -errno and all is as
+ * before. */
+int poller_set_requests(struct poller *poller, const struct poller_options *options);
 const struct poller_stats *poller_stats(const struct poller *poller);
 void poller_destroy(struct poller *poller);
 

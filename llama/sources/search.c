@@ -421,6 +421,13 @@ void search_cancel(struct search *search, struct search_wait *wait)
     free(wait);
 }
 
+int search_set_requests(struct search *search, const struct search_options *options)
+{
+    int e = allow_replace(&search->context.allow, options->allow, options->allow_count);
+    search->timeout_ms = e ? search->timeout_ms : options->timeout_ms;
+    return e;
+}
+
 struct search *search_create(struct loop *loop, struct cache *cache, struct fetch *fetch,
                              const struct search_options *options)
 {

@@ -29,6 +29,8 @@ struct search_options {
 /* Borrows all. NULL without memory, or if allow holds what is no address range. */
 struct search *search_create(struct loop *loop, struct cache *cache, struct fetch *fetch,
                              const struct search_options *options);
+/* Other options, for searches from now on. 0, or -errno and all is as before. */
+int search_set_requests(struct search *search, const struct search_options *options);
 /*
  * 0 with *ret_findings (a reference), when they are there already, or with *ret_wait: then `done` comes once,
  * later, on the loop, unless it is cancelled; the other one is NULL. Else -EAGAIN with *ret_retry_after_s, or

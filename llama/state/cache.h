@@ -318,6 +318,8 @@ void cache_poll_finished(struct cache *cache, struct node *node, const struct pr
                          struct now now);
 /* The node's clock minus ours, by the Date of an answer. */
 void cache_poll_clock(struct cache *cache, struct node *node, int64_t skew_ms, struct now now);
+/* Asks again of each announced and discovered URL whether it may be polled: the rules have changed. */
+void cache_judge_urls(struct cache *cache, bool (*allowed)(void *user, const char *url), void *user);
 /* Should it be polled now (silent on MQTT, URL known and allowed)? */
 bool cache_wants_poll(const struct cache *cache, const struct node *node, struct now now);
 

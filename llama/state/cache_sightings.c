@@ -206,3 +206,17 @@ void sightings_finish(struct entry *entry)
     }
     free(entry->mdns_url);
 }
+
+void cache_judge_urls(struct cache *cache, bool (*allowed)(void *user, const char *url), void *user)
+{
+    for (size_t i = 0; i < cache->node_count; i++) {
+        struct entry *entry = cache->by_name[i];
+        for (struct sighting *s = entry->node.sightings; s; s = s->next) {
+            s->allowed = allowed(user, s->url);
+        }
+        entry->announced_allowed = entry->announced_url && allowed(user, entry->announced_url);
+        entry->mdns_allowed = entry->mdns_url && allowed(user, entry->mdns_url);
+        choose_sighting(entry);
+        cache_choose_url(entry);
+    }
+}

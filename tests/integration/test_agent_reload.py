@@ -18,12 +18,59 @@ def test_new_values_take_effect_and_the_node_was_never_away(stack):
     reader = stack.mqtt_client("alpaca/#")
     agent = stack.agent(stack.node())
     first = reader.wait_for("alpaca/kitchen/readings").json
-    reconfigure(agent, {"alpaca": {"labels": {"room": "cellar"}, "heartbeat_interval": 2}})
+    reconfigure(agent, {"alpaca": {"labels": {"room": "cellar"}, "heartbeat_interval": 2, "type": "llama",
+                                   "announce_url": "http://10.0.0.9:8080"}})
     beat = reader.wait_for("alpaca/kitchen/health", lambda m: m.json["labels"] == {"room": "cellar"}).json
-    assert beat["interval_s"] == 2 and beat["session"] != first["session"]
-    again = reader.wait_for("alpaca/kitchen/readings", lambda m: m.json["session"] == beat["session"]).json
-    assert again["seq"] == 1
-    assert {m.json["state"] for m in reader.messages("alpaca/kitchen/status")} == {"online"}
+    assert (beat["interval_s"], beat["type"], beat["url"]) == (2, "llama", "http://10.0.0.9:8080")
+    assert beat["session"] == first["session"], "the session goes on"
+    assert len(reader.messages("alpaca/kitchen/status")) == 1 and agent.log.count("connected to") == 1
+    agent.wait_log("config: read again")
+    for line in ('alpaca.labels = {"room": "cellar"}: in force', "alpaca.heartbeat_interval = 2s: in force"):
+        assert line in agent.log
+
+
+def test_intervals_and_limit_take_effect_without_a_new_session(stack):
+    reader = stack.mqtt_client("alpaca/#")
+    node = stack.node()
+    agent = stack.agent(node, {"alpaca": {"observations_interval": 3600, "readings_interval": 3600}})
+    session = reader.wait_for("alpaca/kitchen/observations").json["session"]
+    reader.wait_for("alpaca/kitchen/readings")
+    reconfigure(agent, {"alpaca": {"observations_interval": 1, "readings_interval": 1, "limit": 2}})
+    short = reader.wait_for("alpaca/kitchen/observations", lambda m: len(m.json["body"]["observations"]) == 2).json
+    assert short["session"] == session and short["seq"] == 2
+    reader.wait_for("alpaca/kitchen/readings", lambda m: m.json["seq"] >= 3)
+
+
+def test_another_password_connects_anew(stack):
+    reader = stack.mqtt_client("alpaca/#")
+    agent = stack.agent(stack.node(), {"mqtt": {"username": "u", "password": "old"}})
+    first = reader.wait_for("alpaca/kitchen/readings").json
+    reconfigure(agent, {"mqtt": {"password": "n3w"}})
+    reader.wait_for("alpaca/kitchen/readings", lambda m: m.json["session"] != first["session"])
+    assert "mqtt.password = (set): connects anew with it" in agent.log and "n3w" not in agent.log
+    assert {m.json["state"] for m in reader.messages("alpaca/kitchen/status")} == {"online"}, "it was never away"
+
+
+def test_a_password_file_with_another_content_connects_anew(stack, tmp_path):
+    reader = stack.mqtt_client("alpaca/#")
+    secret = tmp_path / "secret"
+    secret.write_text("old\n")
+    agent = stack.agent(stack.node(), {"mqtt": {"username": "u", "password_file": str(secret)}})
+    first = reader.wait_for("alpaca/kitchen/readings").json
+    secret.write_text("new\n")
+    reconfigure(agent, {})
+    reader.wait_for("alpaca/kitchen/readings", lambda m: m.json["session"] != first["session"])
+
+
+def test_reload_without_a_change_changes_nothing(stack):
+    reader = stack.mqtt_client("alpaca/#")
+    agent = stack.agent(stack.node())
+    session = reader.wait_for("alpaca/kitchen/readings").json["session"]
+    reconfigure(agent, {})
+    agent.wait_log("no key of the agent's has changed")
+    beats = len(reader.messages("alpaca/kitchen/health"))
+    wait_until(lambda: len(reader.messages("alpaca/kitchen/health")) > beats + 1, 4, "heartbeats go on")
+    assert {m.json["session"] for m in reader.messages("alpaca/kitchen/health")} == {session}
 
 
 def test_a_renamed_node_says_goodbye_under_its_old_name(stack):

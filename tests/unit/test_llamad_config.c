@@ -234,20 +234,29 @@ static void password_comes_from_its_file(void **state)
     conf_destroy(conf);
 }
 
-static void reload_names_what_needs_a_restart_and_only_that(void **state)
+static void reload_says_of_each_key_what_becomes_of_it(void **state)
 {
     struct world *world = *state;
-    struct conf *running = load("http: {port: 1}\nmqtt: {password: a}\n"
-                                "cluster: {manual_nodes: [{name: a, url: \"http://10.0.0.1\"}]}\n");
+    struct conf *started = load("http: {port: 1}\nmqtt: {password: a}\n");
+    struct conf *before = load("http: {port: 2}\nmqtt: {password: a}\ncluster: {poll_allow: [10.0.0.0/8]}\n");
     struct conf *fresh =
         load("\n\nhttp: {port: 2}\nmqtt: {password: b}\nalpaca: {limit: 5, heartbeat_interval: 5}\n"
-             "cluster: {aggregation_interval: 9, manual_nodes: [{name: b, url: \"http://10.0.0.1\"}]}\n");
-    config_log_restart_needed(running, fresh);
-    assert_int_equal(logged(world, "takes effect with the next start"), 3);
-    assert_int_equal(logged(world, "alpaca.limit changed"), 1);
-    assert_int_equal(logged(world, "http.port changed"), 1);
-    assert_int_equal(logged(world, "mqtt.password changed"), 1);
-    conf_destroy(running);
+             "cluster: {aggregation_interval: 9, poll_allow: [10.0.0.0/8]}\n");
+    struct conf_changes changes = conf_log_changes(started, before, fresh, CONF_LLAMAD);
+    assert_true(changes.live && changes.restart && !changes.reconnect);
+    assert_int_equal(logged(world, "config: "), 4);
+    assert_int_equal(
+        logged(world, "warning config: llamad.yaml:3: http.port = 2: takes effect with the next start"), 1);
+    assert_int_equal(logged(world, "mqtt.password = (set): takes effect with the next start"), 1);
+    assert_int_equal(logged(world, "info config: llamad.yaml:5: alpaca.limit = 5: in force"), 1);
+    assert_int_equal(logged(world, "cluster.aggregation_interval = 9s: in force"), 1);
+    changes = conf_log_changes(started, started, fresh, CONF_AGENT);
+    assert_true(changes.live && changes.reconnect && !changes.restart);
+    assert_int_equal(logged(world, "mqtt.password = (set): connects anew with it"), 1);
+    assert_int_equal(logged(world, "alpaca.heartbeat_interval = 5s: in force"), 1);
+    assert_true(conf_same(before, fresh, "http.port") && !conf_same(started, fresh, "http.port"));
+    conf_destroy(started);
+    conf_destroy(before);
     conf_destroy(fresh);
 }
 
@@ -264,7 +273,7 @@ int main(void)
         TEST(state_dir_that_somebody_set_is_not_replaced),
         TEST(empty_list_of_networks_is_not_the_default_one),
         TEST(password_comes_from_its_file),
-        TEST(reload_names_what_needs_a_restart_and_only_that),
+        TEST(reload_says_of_each_key_what_becomes_of_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
