@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -63,8 +65,17 @@ void net_nonblocking(int fd)
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 }
 
+/* Of the one connection that speaks TLS. */
+static SSL *tls;
+static int tls_fd = -1;
+
 void net_write(int fd, const void *data, size_t len)
 {
+    if (fd == tls_fd) {
+        if (SSL_write(tls, data, (int)len) != (int)len)
+            die("TLS write failed");
+        return;
+    }
     const char *p = data;
     while (len > 0) {
         ssize_t n = send(fd, p, len, MSG_NOSIGNAL);
@@ -159,11 +170,10 @@ static void expect(int fd, unsigned char type, const char *what)
     free(inbox.data);
 }
 
-int mqtt_client(int port, const char *client_id)
+static size_t put_connect(unsigned char *packet, const char *client_id)
 {
-    unsigned char packet[128], *p = packet;
+    unsigned char *p = packet;
     size_t id_len = strlen(client_id);
-    int fd = net_connect(port);
     *p++ = 0x10;
     *p++ = (unsigned char)(12 + id_len);
     memcpy(p, "\0\4MQTT\4\2\0\0", 10); /* level 4, clean session, keepalive off */
@@ -171,8 +181,34 @@ int mqtt_client(int port, const char *client_id)
     *p++ = 0;
     *p++ = (unsigned char)id_len;
     memcpy(p, client_id, id_len);
-    net_write(fd, packet, (size_t)(p - packet) + id_len);
+    return (size_t)(p - packet) + id_len;
+}
+
+int mqtt_client(int port, const char *client_id)
+{
+    unsigned char packet[128];
+    int fd = net_connect(port);
+    net_write(fd, packet, put_connect(packet, client_id));
     expect(fd, 2, "CONNACK");
+    return fd;
+}
+
+int mqtt_client_tls(int port, const char *client_id, const char *ca_file)
+{
+    unsigned char packet[128];
+    SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+    int fd = net_connect(port);
+    tls = context ? SSL_new(context) : NULL;
+    if (!tls || SSL_CTX_load_verify_file(context, ca_file) != 1 || SSL_set_fd(tls, fd) != 1 ||
+        SSL_set1_host(tls, "localhost") != 1)
+        die("cannot prepare TLS");
+    SSL_set_verify(tls, SSL_VERIFY_PEER, NULL);
+    if (SSL_connect(tls) != 1)
+        die("TLS failed: %s", ERR_reason_error_string(ERR_get_error()));
+    tls_fd = fd;
+    net_write(fd, packet, put_connect(packet, client_id));
+    if (SSL_read(tls, packet, sizeof packet) < 4 || packet[0] != 0x20 || packet[3] != 0)
+        die("no CONNACK over TLS");
     return fd;
 }
 

@@ -38,6 +38,8 @@ size_t mqtt_publish_size(size_t topic_len, size_t len, int qos);
 unsigned char *mqtt_put_publish(unsigned char *out, const char *topic, const void *payload, size_t len,
                                 int qos);
 int mqtt_client(int port, const char *client_id); /* connected, CONNACK seen */
+/* The same with TLS, for the server name `localhost`. One at a time, and only to publish. */
+int mqtt_client_tls(int port, const char *client_id, const char *ca_file);
 void mqtt_client_publish(int fd, const char *topic, const char *payload, size_t len);
 void mqtt_client_subscribe(int fd, const char *filter); /* QoS 0; waits for SUBACK */
 

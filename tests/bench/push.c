@@ -187,9 +187,12 @@ static bool await_value(struct receiver *receiver, unsigned n, int timeout_ms)
     return false;
 }
 
-static void latency(const char *who, int mqtt_port, int http_port, unsigned count, unsigned interval_us)
+/* The publisher speaks TLS to `tls_port` if there is one. */
+static void latency(const char *who, int mqtt_port, int http_port, unsigned count, unsigned interval_us,
+                    int tls_port, const char *ca_file)
 {
-    int publisher = mqtt_client(mqtt_port, "bench-pub");
+    int publisher =
+        tls_port ? mqtt_client_tls(tls_port, "bench-pub", ca_file) : mqtt_client(mqtt_port, "bench-pub");
     publish_life(publisher, 1);
     struct receiver receiver = start_receiver(who, mqtt_port, http_port);
     unsigned n = 0;
@@ -287,13 +290,15 @@ static void clients(int mqtt_port, int http_port, unsigned count, unsigned rate,
 
 int main(int argc, char **argv)
 {
-    if (argc == 7 && strcmp(argv[1], "latency") == 0)
-        latency(argv[2], atoi(argv[3]), atoi(argv[4]), (unsigned)atoi(argv[5]), (unsigned)atoi(argv[6]));
+    if ((argc == 7 || argc == 9) && strcmp(argv[1], "latency") == 0)
+        latency(argv[2], atoi(argv[3]), atoi(argv[4]), (unsigned)atoi(argv[5]), (unsigned)atoi(argv[6]),
+                argc == 9 ? atoi(argv[7]) : 0, argc == 9 ? argv[8] : NULL);
     else if (argc == 8 && strcmp(argv[1], "clients") == 0)
         clients(atoi(argv[2]), atoi(argv[3]), (unsigned)atoi(argv[4]), (unsigned)atoi(argv[5]),
                 (unsigned)atoi(argv[6]), (unsigned)atoi(argv[7]));
     else
-        die("usage: bench_push latency WHO MQTT HTTP COUNT INTERVAL_US | clients MQTT HTTP CLIENTS RATE "
+        die("usage: bench_push latency WHO MQTT HTTP COUNT INTERVAL_US [TLS CA] | clients MQTT HTTP CLIENTS "
+            "RATE "
             "SECONDS "
             "STALLED");
     return 0;

@@ -134,6 +134,36 @@ def tls(bench: Bench) -> None:
         bench.results.goal(f"over TLS / in the clear, {name}", ratios, at_most=2)
 
 
+def mqtt_tls(bench: Bench) -> None:
+    """The same way to the browser, once plain and once with TLS between publisher and broker, and then to llamad as well."""
+    print("\nPush latency of a changed reading to a live WebSocket, plain, with TLS from the agent to the broker (llamad on"
+          "\nloopback, as with its own broker), and with TLS to llamad as well")
+    authority = Authority(bench.fresh())
+    cert, key = authority.server()
+    port = free_port()
+    broker = bench.start(Mosquitto(bench.fresh(), lines=[f"listener {port} 127.0.0.1", f"certfile {cert}", f"keyfile {key}"]))
+    plain = bench.llamad(broker.port)
+    secure = bench.llamad(port, config={"mqtt": {"broker": "localhost", "tls": {"ca": str(authority.cert)}}})
+    plain.wait_broker()
+    secure.wait_broker()
+    ways = {"plain": (plain, []), "TLS to the broker": (plain, [str(port), authority.cert]),
+            "TLS on both sides": (secure, [str(port), authority.cert])}
+    seen: dict[str, dict[str, list[float]]] = {"p50": {}, "p99": {}}
+    for _ in range(RUNS):
+        for way, (llamad, options) in ways.items():
+            out = subprocess.run([PUSH, "latency", "websocket", str(broker.port), str(llamad.port), "1500", "1000", *options],
+                                 stdout=subprocess.PIPE, text=True, check=True).stdout
+            times = [float(line) for line in out.split()]
+            for name, share in (("p50", 0.5), ("p99", 0.99)):
+                seen[name].setdefault(way, []).append(percentile(times, share))
+    for name in seen:
+        for way, values in seen[name].items():
+            bench.results.line(f"{way}, {name}", values, "µs")
+        for way in list(ways)[1:]:
+            ratios = [ours / peer for ours, peer in zip(seen[name][way], seen[name]["plain"])]
+            bench.results.goal(f"{way} / plain, {name}", ratios, at_most=2)
+
+
 # ---- ingest ----
 
 def flood(count: int, size: int, nodes: int, start_subscriber) -> float:
@@ -491,8 +521,8 @@ def dashboard(bench: Bench) -> None:
 
 
 def main() -> int:
-    known = {"push": push, "tls": tls, "ingest": ingest, "api": api, "memory": memory, "clients": clients, "poll": poll,
-             "verdict": verdict, "metrics": metrics, "home_assistant": home_assistant,
+    known = {"push": push, "tls": tls, "mqtt_tls": mqtt_tls, "ingest": ingest, "api": api, "memory": memory,
+             "clients": clients, "poll": poll, "verdict": verdict, "metrics": metrics, "home_assistant": home_assistant,
              "dashboard": dashboard}
     wanted = sys.argv[1:] or list(known)
     if unknown := [name for name in wanted if name not in known]:
