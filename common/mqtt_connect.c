@@ -21,47 +21,6 @@
 /* QoS 1 messages on their way to us; with libmosquitto's 20 a replay would wait for round trips. */
 #define RECEIVE_MAX 1000
 
-const char *mqtt_errno_text(int error)
-{
-    switch (error) {
-    case ECONNREFUSED:
-        return "connection refused";
-    case ETIMEDOUT:
-        return "timeout";
-    case EHOSTUNREACH:
-        return "no route to host";
-    case ENETUNREACH:
-        return "network unreachable";
-    case ECONNRESET:
-    case EPIPE:
-        return "connection reset";
-    case EPROTO:
-        return "TLS error";
-    default: {
-        const char *text = strerrordesc_np(error); /* unlike strerror, the text stays */
-        return text && error ? text : "connection failed";
-    }
-    }
-}
-
-const char *mqtt_result_text(int rc, int error)
-{
-    switch (rc) {
-    case MOSQ_ERR_SUCCESS:
-    case MOSQ_ERR_CONN_LOST:
-    case MOSQ_ERR_NO_CONN:
-        return "connection closed by the broker";
-    case MOSQ_ERR_KEEPALIVE:
-        return "the broker does not answer";
-    case MOSQ_ERR_ERRNO:
-        return mqtt_errno_text(error);
-    case MOSQ_ERR_TLS: /* libmosquitto tells no more; the handshake may have failed on the worker already */
-        return "TLS failed: the certificate, its name, or a file of ours (ca, cert, key) is not right";
-    default:
-        return rc >= 0x80 ? mosquitto_reason_string(rc) : mosquitto_strerror(rc);
-    }
-}
-
 /* --- on the worker: nothing but *attempt is touched --- */
 
 static void look_up(struct mqtt_attempt *attempt)
@@ -364,23 +323,10 @@ void mqtt_connect_failed(struct mqtt *mqtt, const char *reason, bool closed)
 
 /* --- the broker's answer --- */
 
-static const char *refusal_text(int code)
-{
-    switch (code) {
-    case MQTT_RC_BAD_USERNAME_OR_PASSWORD:
-    case MQTT_RC_NOT_AUTHORIZED:
-    case CONNACK_REFUSED_BAD_USERNAME_PASSWORD:
-    case CONNACK_REFUSED_NOT_AUTHORIZED:
-        return "Not authorized: the broker does not know the account or its password, or it was revoked";
-    default:
-        return code >= 0x80 ? mosquitto_reason_string(code) : mosquitto_connack_string(code);
-    }
-}
-
 static void refused_by_broker(struct mqtt *mqtt, int code)
 {
     bool version = code == CONNACK_REFUSED_PROTOCOL_VERSION || code == MQTT_RC_UNSUPPORTED_PROTOCOL_VERSION;
-    const char *reason = refusal_text(code);
+    const char *reason = mqtt_refusal_text(code);
     if (code == MQTT_RC_RETAIN_NOT_SUPPORTED && mqtt->will_topic && !mqtt->plain_will) {
         log_warning("mqtt: the broker keeps no retained messages; going on without");
         mqtt->plain_will = true;

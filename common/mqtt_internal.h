@@ -126,9 +126,13 @@ void mqtt_connect_wait_over(void *user);
 void mqtt_connect_postpone(struct mqtt *mqtt);
 /* Forgets the handle, its socket and what was under way on it. */
 void mqtt_connect_drop(struct mqtt *mqtt);
+
+/* mqtt_text.c */
 const char *mqtt_errno_text(int error);
 /* What ended a connection: MOSQ_ERR_… with its errno, or a reason code ≥ 0x80. */
 const char *mqtt_result_text(int rc, int error);
+/* Why the broker did not let us in: the code of a CONNACK. */
+const char *mqtt_refusal_text(int code);
 
 /* mqtt_io.c */
 void mqtt_on_io(void *user, unsigned events);
