@@ -3,6 +3,7 @@
 
 #include "log.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -61,12 +62,24 @@ void server_connection_closed(struct server *server, struct connection *connecti
     }
 }
 
+/* Asked for when it comes: a connection that was reset meanwhile does not tell any more. */
+static struct peer peer_of(const struct sockaddr_storage *address)
+{
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)address;
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)address;
+    bool is_v6 = address->ss_family == AF_INET6;
+    char text[PEER_TEXT] = "";
+    struct peer peer = {0};
+    inet_ntop(address->ss_family, is_v6 ? (const void *)&v6->sin6_addr : &v4->sin_addr, text, sizeof text);
+    peer_parse(text, &peer);
+    return peer;
+}
+
 /* Takes the descriptor. */
-static void adopt(struct server *server, int fd)
+static void adopt(struct server *server, int fd, struct peer peer)
 {
     static const char reason[] = "as many connections as one address may have are open";
     struct connection *connection = calloc(1, sizeof *connection);
-    struct peer peer = server_peer_of(fd);
     bool proxy = peer_in(&peer, server->proxies, server->proxy_count);
     if (!connection || (!proxy && !server_crowd_enter(server->crowd, &peer, &connection->member))) {
         server->stats.crowded_out++;
@@ -90,7 +103,9 @@ static void adopt(struct server *server, int fd)
 static bool accept_one(struct server *server)
 {
     int on = 1;
-    int fd = accept4(server->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    struct sockaddr_storage address = {0};
+    socklen_t len = sizeof address;
+    int fd = accept4(server->listen_fd, (struct sockaddr *)&address, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) {
         if (errno == EINTR || errno == ECONNABORTED) {
             return true;
@@ -105,7 +120,7 @@ static bool accept_one(struct server *server)
         return false;
     }
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    adopt(server, fd);
+    adopt(server, fd, peer_of(&address));
     if (server->connections >= server->max_connections) {
         server_watch_listener(server);
         return false;

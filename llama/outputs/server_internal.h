@@ -119,9 +119,7 @@ struct request {
     struct auth_who who;     /* by server_identify */
 };
 
-/* server_request.c. To whom a connection leads. */
-struct peer server_peer_of(int fd);
-/* False without memory; finish in any case. */
+/* server_request.c. False without memory; finish in any case. */
 bool server_read_request(struct server *server, struct lws *wsi, struct request *request);
 void server_finish_request(struct request *request);
 

@@ -1,8 +1,6 @@
 #include "server_internal.h"
 
-#include <arpa/inet.h>
 #include <string.h>
-#include <sys/socket.h>
 
 /* The header's value in `buffer`, NULL when it is absent; what does not fit reads as "?", which nothing
  * accepts. */
@@ -60,22 +58,6 @@ static void read_url(struct server *server, struct lws *wsi, enum lws_token_inde
     request->rules.path_len = request->path.len;
 }
 
-struct peer server_peer_of(int fd)
-{
-    struct sockaddr_storage address = {0};
-    socklen_t len = sizeof address;
-    char text[PEER_TEXT] = "";
-    struct peer peer = {0};
-    if (getpeername(fd, (struct sockaddr *)&address, &len) == 0) {
-        const struct sockaddr_in *v4 = (const struct sockaddr_in *)&address;
-        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&address;
-        bool is_v6 = address.ss_family == AF_INET6;
-        inet_ntop(address.ss_family, is_v6 ? (const void *)&v6->sin6_addr : &v4->sin_addr, text, sizeof text);
-        peer_parse(text, &peer);
-    }
-    return peer;
-}
-
 /* A header that libwebsockets has no name for, in lower case with its colon; NULL when it is absent. */
 static const char *custom_header(struct lws *wsi, const char *name, char *buffer, size_t size)
 {
@@ -91,8 +73,11 @@ static const char *custom_header(struct lws *wsi, const char *name, char *buffer
 static void read_way(struct server *server, struct lws *wsi, struct request *request)
 {
     char x_for[1024], x_proto[32], x_prefix[COOKIE_PATH_MAX + 2];
-    struct forwarded how = {
-        .peer = server_peer_of(lws_get_socket_fd(wsi)), .https = server->rules.tls, .path = "/"};
+    const struct connection *connection = lws_get_opaque_user_data(wsi);
+    struct forwarded how = {.https = server->rules.tls, .path = "/"};
+    if (connection) {
+        how.peer = connection->peer;
+    }
     bool public_https = false;
     if (request->rules.host && rules_host_public(&server->rules, request->rules.host, &public_https)) {
         how.https = how.https || public_https;

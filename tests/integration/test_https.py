@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.support.accounts import Accounts, log_in
+from tests.support.accounts import Accounts, basic, log_in
 from tests.support.http_client import Http
 from tests.support.live_client import LiveClient
 from tests.support.processes import LLAMAD, run_to_end
@@ -107,6 +107,18 @@ def test_handshakes_that_stall_hold_nobody_up(scene):
     assert scene.http.get("/api/health").status == 200
     for sock in socks:
         sock.close()
+
+
+def test_guesser_who_leaves_at_once_is_known_all_the_same(scene):
+    """A connection that was reset does not tell its address any more: it must have been asked before."""
+    guess = (f"POST /api/session HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n"
+             f"Authorization: {basic('rita', 'wrong')}\r\n\r\n").encode()
+    for _ in range(20):
+        raw = socket.create_connection(("127.0.0.1", scene.llamad.port), timeout=5, source_address=("127.0.7.1", 0))
+        with scene.http.tls.wrap_socket(raw, server_hostname="localhost") as sock:
+            sock.sendall(guess)  # closed with the session tickets unread: the peer sees a reset
+    scene.llamad.wait_log("http: 127.0.7.1: refused: too many wrong ones before")
+    assert " http: ::: " not in scene.llamad.log
 
 
 def replace(made, cert, key):
