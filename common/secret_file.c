@@ -39,10 +39,10 @@ static int read_all(int fd, char *data, size_t size, size_t *ret_len)
     return 0;
 }
 
-int secret_file_read(const char *path, char **ret_data, size_t *ret_len)
+static int read_file(const char *path, int flags, char **ret_data, size_t *ret_len)
 {
     /* Without O_NONBLOCK a FIFO of that name would hold us up. */
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | flags);
     if (fd < 0) {
         return -errno;
     }
@@ -66,6 +66,16 @@ int secret_file_read(const char *path, char **ret_data, size_t *ret_len)
     *ret_data = data;
     *ret_len = len;
     return 0;
+}
+
+int secret_file_read(const char *path, char **ret_data, size_t *ret_len)
+{
+    return read_file(path, 0, ret_data, ret_len);
+}
+
+int secret_file_read_itself(const char *path, char **ret_data, size_t *ret_len)
+{
+    return read_file(path, O_NOFOLLOW, ret_data, ret_len);
 }
 
 /* --- writing --- */

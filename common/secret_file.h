@@ -27,5 +27,7 @@ int secret_file_write(const char *path, const void *data, size_t len, mode_t mod
 /* At most SECRET_FILE_MAX bytes of a regular file; a NUL stands behind them. The caller frees *ret_data,
  * after explicit_bzero where it matters. 0, -EFBIG, -EINVAL (no regular file), -errno. */
 int secret_file_read(const char *path, char **ret_data, size_t *ret_len);
+/* The same, and -ELOOP for a symbolic link: for root in a folder where somebody else could put one. */
+int secret_file_read_itself(const char *path, char **ret_data, size_t *ret_len);
 
 #endif

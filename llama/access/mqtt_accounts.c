@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -89,26 +90,47 @@ static bool parse_entry(struct line line, struct account *ret, struct line *ret_
 
 /* --- files --- */
 
+static int owner_of_folder(const char *path, struct secret_owner *ret_owner)
+{
+    char folder[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
+    return secret_owner_of(folder[0] ? folder : "/", ret_owner);
+}
+
+/* The folder's owner may lock as well, after root has. */
+static int share_lock(int fd, const char *file)
+{
+    struct secret_owner owner;
+    struct stat status;
+    int e = owner_of_folder(file, &owner);
+    if (e != 0 || !owner.change) {
+        return e;
+    }
+    bool made_by_root = fstat(fd, &status) == 0 && status.st_uid == 0 && status.st_nlink == 1;
+    return !made_by_root || fchown(fd, owner.uid, owner.gid) == 0 ? 0 : -errno;
+}
+
 static int lock(const char *file, char error[MQTT_ACCOUNTS_ERROR_SIZE])
 {
     char path[PATH_MAX];
     snprintf(path, sizeof path, "%s.lock", file);
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, MODE);
-    if (fd < 0 || flock(fd, LOCK_EX) != 0) {
-        int e = -errno;
-        if (fd >= 0) {
-            close(fd);
-        }
-        return fail(error, e, "cannot lock", path);
+    int e = fd < 0 ? -errno : share_lock(fd, file);
+    if (e == 0 && flock(fd, LOCK_EX) != 0) {
+        e = -errno;
     }
-    return fd;
+    if (e != 0 && fd >= 0) {
+        close(fd);
+    }
+    return e ? fail(error, e, "cannot lock", path) : fd;
 }
 
 /* An absent file is an empty one. The caller frees *ret_text. */
 static int read_text(const char *path, char **ret_text, char error[MQTT_ACCOUNTS_ERROR_SIZE])
 {
     size_t len = 0;
-    int e = secret_file_read(path, ret_text, &len);
+    int e = secret_file_read_itself(path, ret_text, &len);
     if (e == -ENOENT) {
         *ret_text = calloc(1, 1);
         return *ret_text ? 0 : fail(error, -ENOMEM, "cannot read", path);
@@ -119,12 +141,9 @@ static int read_text(const char *path, char **ret_text, char error[MQTT_ACCOUNTS
 /* Whose the file was; a new one is whose its folder is. */
 static int write_text(const char *path, const struct buf *text, char error[MQTT_ACCOUNTS_ERROR_SIZE])
 {
-    char folder[PATH_MAX];
     struct secret_owner owner;
-    const char *slash = strrchr(path, '/');
-    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
     int e = secret_owner_of(path, &owner);
-    e = e == -ENOENT ? secret_owner_of(folder[0] ? folder : "/", &owner) : e;
+    e = e == -ENOENT ? owner_of_folder(path, &owner) : e;
     if (e == 0 && text->failed) {
         e = -ENOMEM;
     }

@@ -124,6 +124,32 @@ static void file_stays_whose_it_was(void **state)
     assert_int_equal(status.st_gid, 34);
 }
 
+static void symbolic_link_is_not_followed(void **state)
+{
+    (void)state;
+    bool fresh;
+    assert_int_equal(symlink("/etc/passwd", file), 0);
+    assert_true(mqtt_accounts_set(file, "a", NOW, password, &fresh, error) < 0);
+    assert_non_null(strstr(error, file));
+}
+
+static void lock_belongs_to_the_folders_owner(void **state)
+{
+    (void)state;
+    struct stat status;
+    char path[112];
+    if (geteuid() != 0) {
+        skip();
+    }
+    assert_int_equal(chown(folder, 12, 34), 0);
+    set("pi");
+    snprintf(path, sizeof path, "%s.lock", file);
+    assert_int_equal(stat(path, &status), 0);
+    assert_int_equal(status.st_uid, 12);
+    assert_int_equal(stat(file, &status), 0);
+    assert_int_equal(status.st_uid, 12);
+}
+
 static void list_tells_who_is_in_and_who_was_revoked_when(void **state)
 {
     (void)state;
@@ -206,6 +232,8 @@ int main(void)
         TEST(second_time_replaces_the_password_alone),
         TEST(lines_of_other_tools_are_kept),
         TEST(file_stays_whose_it_was),
+        TEST(symbolic_link_is_not_followed),
+        TEST(lock_belongs_to_the_folders_owner),
         TEST(list_tells_who_is_in_and_who_was_revoked_when),
         TEST(unknown_account_cannot_be_revoked),
         TEST(names_that_the_file_cannot_hold_are_refused),
