@@ -17,7 +17,9 @@ export function loginHeader(name: string, password: string): string {
 /** Why a sign-in did not work; status 0 is no answer at all. */
 export function problemOf(status: number, retryAfterS: number): string {
   if (status === 401) return 'No such name with this password.';
-  if (status === 429) return retryAfterS > 0 ? `Too many wrong tries. The next one counts in ${retryAfterS} s.` : 'Too many wrong tries. Wait a little.';
+  if (status === 429) {
+    return `Too many wrong tries. ${retryAfterS > 0 ? `The next one counts in ${retryAfterS} s.` : 'Wait a little.'}`;
+  }
   if (status === 404) return 'Nobody has to sign in here.';
   if (status === 0) return 'llamad does not answer.';
   return status === 503 ? 'llamad has too much to do. Try again.' : `llamad says ${status}.`;
