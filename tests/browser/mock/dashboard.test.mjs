@@ -1,36 +1,8 @@
 // What only a llamad that misbehaves on purpose can show: the page against the mock.
 import assert from 'node:assert/strict';
-import { after, afterEach, before, test } from 'node:test';
-import { startMock } from '../../../web/dev/mock.mjs';
-import { PHONE, launchBrowser, live, openPage, sideways } from '../browser.mjs';
-
-let browser;
-let mock;
-let context;
-
-before(async () => {
-  browser = await launchBrowser();
-});
-
-after(async () => {
-  await browser?.close();
-});
-
-afterEach(async () => {
-  await context?.close();
-  await mock?.close();
-});
-
-async function openMock(hash, options = {}) {
-  mock = await startMock({ still: true, ...options.mock });
-  const opened = await openPage(browser, mock.url + hash, options);
-  context = opened.context;
-  await live(opened.page);
-  return opened;
-}
-
-const tell = (what) => fetch(`${mock.url}mock/${what}`, { method: 'POST' });
-const row = (page, node, source) => page.locator(`tr[data-node="${node}"][data-source="${source}"]`);
+import { test } from 'node:test';
+import { PHONE, live, sideways } from '../browser.mjs';
+import { address, openMock, row, tell } from './support.mjs';
 
 test('lost_socket_is_polled_for_and_comes_back', { timeout: 60_000 }, async () => {
   const { page, wrong } = await openMock('#/readings');
@@ -78,7 +50,7 @@ test('forgotten_node_leaves_every_view', { timeout: 60_000 }, async () => {
   await row(page, 'kitchen', 'gpio:17').waitFor();
   await tell('forget?node=kitchen');
   await row(page, 'kitchen', 'gpio:17').waitFor({ state: 'detached' });
-  await page.goto(`${mock.url}#/observations`);
+  await page.goto(address('#/observations'));
   await page.locator('.item[data-node="workshop"]').first().waitFor();
   assert.equal(await page.locator('.item[data-node="kitchen"]').count(), 0);
 });
@@ -123,7 +95,7 @@ test('large_numbers_are_grouped_and_can_be_searched_and_copied', { timeout: 60_0
   const value = row(page, 'kitchen', 'system:mem_available_mb').locator('.value');
   await value.filter({ hasText: '23213.5' }).waitFor();
   assert.equal(await value.locator('.group').innerText(), '213.5');
-  await page.goto(`${mock.url}#/readings?node=kitchen&q=23213`);
+  await page.goto(address('#/readings?node=kitchen&q=23213'));
   await value.waitFor();
 });
 
@@ -232,7 +204,7 @@ for (const colorScheme of ['light', 'dark']) {
   test(`texts_have_enough_contrast_in_${colorScheme}`, { timeout: 60_000 }, async () => {
     const { page } = await openMock('#/overview', { colorScheme });
     for (const view of ['overview', 'readings', 'observations', 'memories', 'events']) {
-      await page.goto(`${mock.url}#/${view}`);
+      await page.goto(address(`#/${view}`));
       await page.waitForTimeout(150);
       assert.deepEqual(await page.evaluate(LOW_CONTRAST), [], view);
     }

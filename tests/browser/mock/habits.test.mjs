@@ -1,44 +1,9 @@
 // Habits of the page that only a llamad under our thumb can show: refused reading, restarts, pauses, themes, keys.
 import assert from 'node:assert/strict';
-import { after, afterEach, before, test } from 'node:test';
-import { startMock } from '../../../web/dev/mock.mjs';
-import { PHONE, launchBrowser, live, openPage, sideways } from '../browser.mjs';
+import { test } from 'node:test';
+import { PHONE, live, sideways } from '../browser.mjs';
+import { address, onMock, openBlank, openMock, row, tell } from './support.mjs';
 
-let browser;
-let mock;
-let context;
-
-before(async () => {
-  browser = await launchBrowser();
-});
-
-after(async () => {
-  await browser?.close();
-});
-
-afterEach(async () => {
-  await context?.close();
-  await mock?.close();
-});
-
-async function openMock(hash = '', { mock: of = {}, ...options } = {}) {
-  mock = await startMock({ still: true, ...of });
-  const opened = await openPage(browser, mock.url + hash, options);
-  context = opened.context;
-  await live(opened.page);
-  return opened;
-}
-
-function onMock(name, hash, options, run) {
-  test(name, { timeout: 60_000 }, async () => {
-    const opened = await openMock(hash, options);
-    await run(opened.page, opened);
-    assert.deepEqual(await opened.wrong(), []);
-  });
-}
-
-const tell = (what) => fetch(`${mock.url}mock/${what}`, { method: 'POST' });
-const row = (page, node, source) => page.locator(`tr[data-node="${node}"][data-source="${source}"]`);
 const focusIn = (page, selector) => page.waitForFunction((one) => document.activeElement?.matches(one), selector);
 const refusal = (wrong) => wrong.filter((one) => !/status of 40[13]/.test(one));
 
@@ -174,7 +139,7 @@ onMock('theme_follows_the_system_until_one_is_chosen', '', { colorScheme: 'light
   await live(page);
   assert.deepEqual(await look(page), light, 'the choice is remembered');
   const other = await page.context().newPage();
-  await other.goto(mock.url);
+  await other.goto(address());
   await other.keyboard.press('?');
   await other.getByRole('radio', { name: 'Dark' }).check();
   await page.waitForFunction(() => document.documentElement.dataset.theme === 'dark');
@@ -227,10 +192,9 @@ for (const status of [401, 403]) {
 }
 
 test('a_page_that_is_refused_from_the_start_says_so_and_recovers', { timeout: 60_000 }, async () => {
-  mock = await startMock({ still: true });
+  const opened = await openBlank();
   await tell('refuse?status=401');
-  const opened = await openPage(browser, mock.url);
-  context = opened.context;
+  await opened.page.goto(address());
   await opened.page.getByRole('heading', { name: 'Sign in' }).waitFor();
   await tell('refuse?status=0');
   await opened.page.locator('.card').first().waitFor();
@@ -238,13 +202,10 @@ test('a_page_that_is_refused_from_the_start_says_so_and_recovers', { timeout: 60
 });
 
 test('what_is_not_there_yet_is_shown_as_loading', { timeout: 60_000 }, async () => {
-  mock = await startMock({ still: true });
+  const { page } = await openBlank();
   await tell('nosocket?ms=60000');
-  const opened = await openPage(browser, mock.url);
-  context = opened.context;
-  const { page } = opened;
   await page.route('**/api/**', () => {});
-  await page.reload();
+  await page.goto(address());
   await page.getByText('Waiting for the first answer').waitFor();
   assert.equal(await page.title(), 'Overview · Smollama cluster');
 });
@@ -293,12 +254,10 @@ const hide = (page, hidden) =>
   }, hidden);
 
 test('a_hidden_page_pauses_stays_cheap_and_shows_nothing_old_as_current', { timeout: 60_000 }, async () => {
-  mock = await startMock({ still: true });
-  const opened = await openPage(browser, 'about:blank');
-  context = opened.context;
+  const opened = await openBlank();
   const { page } = opened;
   await page.clock.install();
-  await page.goto(`${mock.url}#/readings?node=kitchen`);
+  await page.goto(address('#/readings?node=kitchen'));
   await page.clock.resume();
   await live(page);
   const value = row(page, 'kitchen', 'system:mem_percent').locator('.value');
@@ -365,7 +324,7 @@ onMock('back_finds_the_place_that_was_left', '#/readings', { mock: { extra: 40 }
 
 onMock('bad_addresses_are_harmless', '', {}, async (page) => {
   for (const hash of ['#/nowhere', '#%E0%A4%A', '#/readings?sort=-__proto__&node=__proto__', '#/readings?sort=--', '#/events?event=%00%FF', '#/node', '#/compare?source=constructor&unit=__proto__']) {
-    await page.goto(`${mock.url}${hash}`);
+    await page.goto(address(`${hash}`));
     await page.reload();
     await live(page);
     assert.notEqual(await page.locator('main h1').innerText(), '', hash);
@@ -373,12 +332,9 @@ onMock('bad_addresses_are_harmless', '', {}, async (page) => {
 });
 
 test('a_hidden_page_costs_next_to_nothing', { timeout: 90_000 }, async () => {
-  mock = await startMock({ extra: 200, pace: 100 });
-  const opened = await openPage(browser, mock.url);
-  context = opened.context;
+  const opened = await openMock('', { mock: { still: false, extra: 200, pace: 100 } });
   const { page } = opened;
-  await live(page);
-  const cdp = await context.newCDPSession(page);
+  const cdp = await page.context().newCDPSession(page);
   await cdp.send('Performance.enable');
   const worked = async () => {
     const { metrics } = await cdp.send('Performance.getMetrics');

@@ -1,39 +1,19 @@
 // Observations and memories where llamad answers late, badly or with very much: the page against the mock.
 import assert from 'node:assert/strict';
-import { after, afterEach, before, test } from 'node:test';
-import { startMock } from '../../../web/dev/mock.mjs';
-import { PHONE, launchBrowser, live, openPage, sideways } from '../browser.mjs';
-
-let browser;
-let mock;
-let context;
-
-before(async () => {
-  browser = await launchBrowser();
-});
-
-after(async () => {
-  await browser?.close();
-});
-
-afterEach(async () => {
-  await context?.close();
-  await mock?.close();
-});
+import { test } from 'node:test';
+import { PHONE, live, sideways } from '../browser.mjs';
+import { address, openBlank, tell } from './support.mjs';
 
 /** `answer` gets the requests for deep searches; others go to the mock. */
-async function openMock(hash, { answer, viewport } = {}) {
-  mock = await startMock({ still: true });
-  const opened = await openPage(browser, 'about:blank', viewport ? { viewport } : {});
-  context = opened.context;
+async function openItems(hash, { answer, ...options } = {}) {
+  const opened = await openBlank(options);
   const { page } = opened;
   if (answer) await page.route(/[?&]deep=1/, answer);
-  await page.goto(mock.url + hash);
+  await page.goto(address(hash));
   await live(page);
   return opened;
 }
 
-const tell = (what) => fetch(`${mock.url}mock/${what}`, { method: 'POST' });
 const deep = (page) => page.getByRole('button', { name: 'Search all nodes' });
 const json = (body, status = 200, headers = {}) => ({ status, headers, json: body });
 
@@ -42,7 +22,7 @@ test('refused_deep_search_counts_down_to_when_it_may_be_put_again', { timeout: 6
     json({ error: { code: 'rate_limited' } }, 429, { 'Retry-After': '3' }),
     json({ observations: [], nodes: { attic: 'ok' }, cut: false }),
   ];
-  const { page } = await openMock('#/observations?q=door', { answer: (route) => route.fulfill(answers.shift()) });
+  const { page } = await openItems('#/observations?q=door', { answer: (route) => route.fulfill(answers.shift()) });
   await deep(page).click();
   const note = page.getByRole('alert');
   await note.filter({ hasText: /six times a minute at most: again in [123] s/ }).waitFor();
@@ -54,7 +34,7 @@ test('refused_deep_search_counts_down_to_when_it_may_be_put_again', { timeout: 6
 
 test('deep_search_under_way_can_be_cancelled', { timeout: 60_000 }, async () => {
   const failed = [];
-  const { page, wrong } = await openMock('#/observations?q=door', { answer: () => {} });
+  const { page, wrong } = await openItems('#/observations?q=door', { answer: () => {} });
   page.on('requestfailed', (request) => failed.push(request.url()));
   await deep(page).click();
   await page.getByText(/Asking all nodes \d+ s/).waitFor();
@@ -70,7 +50,7 @@ test('deep_search_under_way_can_be_cancelled', { timeout: 60_000 }, async () => 
 test('deep_result_stands_alone_and_goes_with_its_question', { timeout: 60_000 }, async () => {
   const item = { node: 'attic', at: '2026-11-23T08:00:00.000Z', id: 'd1', text: 'a door of long ago', type: 'x' };
   const nodes = { attic: 'ok', ...Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`pi-${i}`, 'http_500'])) };
-  const { page, wrong } = await openMock('#/observations?q=door', {
+  const { page, wrong } = await openItems('#/observations?q=door', {
     answer: (route) => route.fulfill(json({ observations: [item], nodes, cut: false })),
   });
   await deep(page).click();
@@ -89,7 +69,7 @@ test('deep_result_stands_alone_and_goes_with_its_question', { timeout: 60_000 },
 });
 
 test('failing_question_is_said_and_can_be_repeated', { timeout: 60_000 }, async () => {
-  const { page } = await openMock('#/observations');
+  const { page } = await openItems('#/observations');
   let bad = true;
   await page.route(/query=lookback/, (route) => (bad ? route.fulfill(json({}, 503)) : route.continue()));
   await page.getByRole('searchbox').fill('lookback');
@@ -102,7 +82,7 @@ test('failing_question_is_said_and_can_be_repeated', { timeout: 60_000 }, async 
 });
 
 test('new_items_wait_above_while_the_reader_is_further_down', { timeout: 60_000 }, async () => {
-  const { page, wrong } = await openMock('#/observations', { viewport: { width: 1280, height: 500 } });
+  const { page, wrong } = await openItems('#/observations', { viewport: { width: 1280, height: 500 } });
   await page.locator('.item').first().waitFor();
   assert.equal(await page.locator('.new').count(), 0, 'nothing is new on a first load');
   await page.evaluate(() => scrollTo(0, 400));
@@ -127,7 +107,7 @@ test('new_items_wait_above_while_the_reader_is_further_down', { timeout: 60_000 
 });
 
 test('scrolling_back_to_the_top_shows_what_was_held_back', { timeout: 60_000 }, async () => {
-  const { page } = await openMock('#/observations', { viewport: { width: 1280, height: 500 } });
+  const { page } = await openItems('#/observations', { viewport: { width: 1280, height: 500 } });
   await page.locator('.item').first().waitFor();
   await page.evaluate(() => scrollTo(0, 300));
   await tell('observe?node=kitchen&text=kettle');
@@ -138,7 +118,7 @@ test('scrolling_back_to_the_top_shows_what_was_held_back', { timeout: 60_000 }, 
 });
 
 test('reconnect_makes_nothing_new_that_was_known', { timeout: 60_000 }, async () => {
-  const { page } = await openMock('#/observations');
+  const { page } = await openItems('#/observations');
   await page.locator('.item').first().waitFor();
   await tell('gap');
   await page.getByRole('alert').waitFor();
@@ -149,7 +129,7 @@ test('reconnect_makes_nothing_new_that_was_known', { timeout: 60_000 }, async ()
 });
 
 test('thousands_of_items_come_as_one_scrolls_and_stay_smooth', { timeout: 120_000 }, async () => {
-  const { page, wrong } = await openMock('#/observations');
+  const { page, wrong } = await openItems('#/observations');
   await tell('observe?node=kitchen&text=kettle&count=4400&type=many');
   await page.getByText('kettle 0', { exact: true }).waitFor();
   assert((await page.locator('.item').count()) <= 100, 'only some exist');
@@ -179,7 +159,7 @@ test('thousands_of_items_come_as_one_scrolls_and_stay_smooth', { timeout: 120_00
 
 test('filters_search_and_deep_result_fit_a_phone', { timeout: 60_000 }, async () => {
   const nodes = { attic: 'ok', ['x'.repeat(64)]: 'timeout', kitchen: 'http_500' };
-  const { page, wrong } = await openMock('#/observations?q=cpu&hours=168', {
+  const { page, wrong } = await openItems('#/observations?q=cpu&hours=168', {
     viewport: PHONE,
     answer: (route) => route.fulfill(json({ observations: [], nodes, cut: true })),
   });

@@ -1,38 +1,8 @@
 // The overview of many nodes and the page of odd ones, against the mock.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { after, afterEach, before, test } from 'node:test';
-import { startMock } from '../../../web/dev/mock.mjs';
-import { PHONE, launchBrowser, live, openPage, sideways } from '../browser.mjs';
-
-let browser;
-let mock;
-let context;
-
-before(async () => {
-  browser = await launchBrowser();
-});
-
-after(async () => {
-  await browser?.close();
-});
-
-afterEach(async () => {
-  await context?.close();
-  await mock?.close();
-});
-
-function onMock(name, hash, options, run) {
-  test(name, { timeout: 60_000 }, async () => {
-    mock = await startMock({ still: true, ...options.mock });
-    options.prepare?.(mock.cluster);
-    const opened = await openPage(browser, mock.url + hash, options);
-    context = opened.context;
-    await live(opened.page);
-    await run(opened.page);
-    assert.deepEqual(await opened.wrong(), []);
-  });
-}
+import { PHONE, sideways } from '../browser.mjs';
+import { onMock } from './support.mjs';
 
 const HOSTILE = '__proto__<img src=x onerror=alert(1)>\u202e/?&#';
 

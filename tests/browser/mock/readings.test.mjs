@@ -1,37 +1,10 @@
 // Twenty thousand readings, and values that move while somebody reads.
 import assert from 'node:assert/strict';
-import { after, afterEach, before, test } from 'node:test';
-import { startMock } from '../../../web/dev/mock.mjs';
-import { PHONE, launchBrowser, live, openPage, sideways } from '../browser.mjs';
+import { test } from 'node:test';
+import { PHONE, sideways } from '../browser.mjs';
+import { openMock, row, tell } from './support.mjs';
 
-let browser;
-let mock;
-let context;
-
-before(async () => {
-  browser = await launchBrowser();
-});
-
-after(async () => {
-  await browser?.close();
-});
-
-afterEach(async () => {
-  await context?.close();
-  await mock?.close();
-});
-
-async function openMock(hash, { extra = 0, still = true, ...options } = {}) {
-  mock = await startMock({ still, extra });
-  const opened = await openPage(browser, mock.url + hash, options);
-  context = opened.context;
-  await live(opened.page);
-  return opened;
-}
-
-const set = (node, source, value) =>
-  fetch(`${mock.url}mock/value?node=${node}&source=${encodeURIComponent(source)}&value=${value}`, { method: 'POST' });
-const row = (page, node, source) => page.locator(`tr[data-node="${node}"][data-source="${source}"]`);
+const set = (node, source, value) => tell(`value?node=${node}&source=${encodeURIComponent(source)}&value=${value}`);
 const firstNode = (page) => page.locator('tbody tr:not(.space)').first().getAttribute('data-node');
 
 /** What stands at each of some places of the window: a row, or null where nothing is drawn. */
@@ -42,7 +15,7 @@ const IN_SIGHT = () =>
   });
 
 test('end_of_a_long_table_is_one_key_away', { timeout: 60_000 }, async () => {
-  const { page, wrong } = await openMock('#/readings', { extra: 1000 });
+  const { page, wrong } = await openMock('#/readings', { mock: { extra: 1000 } });
   await row(page, 'attic', 'gpio:17').waitFor();
   const all = Number(await page.locator('table.readings').getAttribute('aria-rowcount'));
   assert.ok(all > 20_000, `${all} rows`);
@@ -53,7 +26,7 @@ test('end_of_a_long_table_is_one_key_away', { timeout: 60_000 }, async () => {
 });
 
 test('turning_the_wheel_through_a_long_table_meets_no_blank_row', { timeout: 120_000 }, async () => {
-  const { page } = await openMock('#/readings', { extra: 1000, still: false });
+  const { page } = await openMock('#/readings', { mock: { extra: 1000, still: false } });
   await row(page, 'attic', 'gpio:17').waitFor();
   await page.mouse.move(600, 500);
   const blank = [];
@@ -69,7 +42,7 @@ test('turning_the_wheel_through_a_long_table_meets_no_blank_row', { timeout: 120
 });
 
 test('rows_sorted_by_value_stay_while_one_is_pointed_at_and_move_when_it_is_left', { timeout: 60_000 }, async () => {
-  const { page } = await openMock('#/readings?q=value_3&sort=-value', { extra: 12 });
+  const { page } = await openMock('#/readings?q=value_3&sort=-value', { mock: { extra: 12 } });
   await row(page, 'pi-1', 'probe:value_3').waitFor();
   const first = await firstNode(page);
   const other = first === 'pi-1' ? 'pi-2' : 'pi-1';
@@ -92,7 +65,7 @@ test('rows_sorted_by_value_stay_while_one_is_pointed_at_and_move_when_it_is_left
 });
 
 test('changed_value_flashes_and_rows_that_are_scrolled_to_do_not', { timeout: 60_000 }, async () => {
-  const { page } = await openMock('#/readings', { extra: 50 });
+  const { page } = await openMock('#/readings', { mock: { extra: 50 } });
   const mem = row(page, 'attic', 'system:mem_percent').locator('.c-value a');
   await mem.waitFor();
   assert.equal(await mem.getAttribute('class'), '');
@@ -119,7 +92,7 @@ test('nothing_flashes_for_those_who_want_less_motion', { timeout: 60_000 }, asyn
 });
 
 test('head_of_the_table_stays_in_sight_below_the_top_bar', { timeout: 60_000 }, async () => {
-  const { page } = await openMock('#/readings', { extra: 20 });
+  const { page } = await openMock('#/readings', { mock: { extra: 20 } });
   await row(page, 'attic', 'gpio:17').waitFor();
   await page.evaluate(() => scrollTo(0, 3000));
   const gap = () =>
@@ -129,7 +102,7 @@ test('head_of_the_table_stays_in_sight_below_the_top_bar', { timeout: 60_000 }, 
         document.querySelector('.top').getBoundingClientRect().bottom,
     );
   assert.ok(Math.abs(await gap()) <= 1, `${await gap()} px`);
-  await fetch(`${mock.url}mock/broker?down=1`, { method: 'POST' });
+  await tell('broker?down=1');
   await page.getByRole('alert').waitFor();
   await page.waitForFunction(
     () =>
@@ -141,7 +114,7 @@ test('head_of_the_table_stays_in_sight_below_the_top_bar', { timeout: 60_000 }, 
 });
 
 test('large_cluster_is_compared_in_rows_that_can_be_scrolled_through', { timeout: 60_000 }, async () => {
-  const { page, wrong } = await openMock('#/compare?source=probe%3Avalue_3', { extra: 1000 });
+  const { page, wrong } = await openMock('#/compare?source=probe%3Avalue_3', { mock: { extra: 1000 } });
   await set('pi-77', 'probe:value_3', 99999);
   await page.locator('.sum .odd', { hasText: 'pi-77' }).filter({ hasText: '▲ high' }).waitFor();
   await page.getByText('64 of 1\u202f000 nodes shown in the chart.').waitFor();
@@ -154,7 +127,7 @@ test('large_cluster_is_compared_in_rows_that_can_be_scrolled_through', { timeout
 
 for (const hash of ['compare', 'compare?source=system%3Amem_percent', 'compare?source=gpio%3A17']) {
   test(`recorded_awkward_texts_fit_a_phone_in_${hash}`, { timeout: 60_000 }, async () => {
-    const { page, wrong } = await openMock(`#/${hash}`, { viewport: PHONE, extra: 3 });
+    const { page, wrong } = await openMock(`#/${hash}`, { viewport: PHONE, mock: { extra: 3 } });
     await page.locator('tbody tr:not(.space)').first().waitFor();
     assert.equal(await sideways(page), 0);
     assert.deepEqual(await wrong(), []);
