@@ -16,6 +16,8 @@ export class Cluster {
     this.observations = [];
     this.memories = [];
     this.events = [];
+    /** The incident of llamad's own clock; null: it is right. */
+    this.ownClock = null;
     this.byNode = {};
     this.brokerDownSince = null;
     this.load(fixtures, now);
@@ -275,6 +277,7 @@ export class Cluster {
       revision: this.revision,
       timestamp: iso(Date.now()),
       broker_down_since: this.brokerDownSince,
+      incidents: this.ownClock === null ? [] : [this.ownClock],
       ...fields,
     };
   }
@@ -364,6 +367,13 @@ export class Cluster {
   /** The broker's link went down, or up again. */
   broker(down) {
     this.brokerDownSince = down ? iso(Date.now()) : null;
+    this.revision += 1;
+    return this.frame('delta', {});
+  }
+
+  clock(wrong) {
+    const reason = '7 of 8 nodes say that this clock is 42 s ahead';
+    this.ownClock = wrong ? { cause: 'own_clock', since: iso(Date.now()), reason } : null;
     this.revision += 1;
     return this.frame('delta', {});
   }

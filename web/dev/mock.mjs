@@ -165,6 +165,7 @@ function control(mock, renew, what, params) {
   if (what === 'observe')
     broadcast(mock, mock.cluster.observe(get('node'), get('text'), Number(get('count') ?? 1), get('type') ?? 'general'));
   if (what === 'broker') broadcast(mock, mock.cluster.broker(get('down') === '1'));
+  if (what === 'clock') broadcast(mock, mock.cluster.clock(get('wrong') === '1'));
   if (what === 'gap') broadcast(mock, { ...mock.cluster.step(), instance: 'another' });
   if (what === 'refuse') mock.refused = Number(get('status'));
   if (what === 'clear') for (const name of [...mock.cluster.nodes.keys()]) broadcast(mock, mock.cluster.forget(name));

@@ -17,6 +17,18 @@ for (const [state, what, text] of [
   });
 }
 
+for (const colorScheme of ['light', 'dark']) {
+  test(`axe_finds_nothing_while_llamads_clock_is_wrong_in_${colorScheme}`, { timeout: 120_000 }, async () => {
+    const { page } = await openMock('', { colorScheme });
+    await tell('clock?wrong=1');
+    const banner = page.getByRole('alert').filter({ hasText: 'Wrong clock: 7 of 8 nodes say that this clock is 42 s ahead.' });
+    await banner.waitFor();
+    await assertAccessible(page, 'wrong clock');
+    await tell('clock?wrong=0');
+    await banner.waitFor({ state: 'detached' });
+  });
+}
+
 test('axe_finds_nothing_while_loading', { timeout: 120_000 }, async () => {
   const { page } = await openBlank();
   await tell('nosocket?ms=120000');

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { PHONE, sideways } from '../browser.mjs';
-import { onMock } from './support.mjs';
+import { address, onMock, tell } from './support.mjs';
 
 const HOSTILE = '__proto__<img src=x onerror=alert(1)>\u202e/?&#';
 
@@ -60,6 +60,46 @@ async function saved(page) {
   ]);
   return readFileSync(await download.path(), 'utf8').split('\r\n');
 }
+
+onMock('older_events_come_when_asked_for', '#/events', {}, async (page) => {
+  for (let i = 0; i < 70; i++) await tell(`state?node=attic&to=${i % 2 ? 'online' : 'stale'}&cause=late&reason=number ${i}.`);
+  await page.getByText('number 69.').waitFor();
+  await page.reload();
+  const older = page.getByRole('button', { name: 'Load older events' });
+  await older.scrollIntoViewIfNeeded();
+  assert.equal(await page.getByText('number 3.').count(), 0, 'the snapshot has the newest 50');
+  await older.click();
+  await page.getByText('number 3.').waitFor();
+  await older.waitFor({ state: 'detached' });
+});
+
+onMock('link_to_an_event_is_copied_and_leads_to_it', '#/events', {}, async (page) => {
+  await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+  const event = page.locator('.event[data-node="workshop"]').first();
+  await event.locator('.permalink').click();
+  await event.getByText('copied').waitFor();
+  const link = await page.evaluate(() => navigator.clipboard.readText());
+  assert.match(link, /#\/events\?event=\d+$/);
+  await page.goto('about:blank');
+  await page.goto(link);
+  await page.locator('.event.linked[data-node="workshop"]').waitFor();
+});
+
+/** Fingers need 40 px, and links in a sentence are the only exception. */
+onMock('what_is_pressed_on_a_phone_is_large_enough', '#/overview', { viewport: PHONE }, async (page) => {
+  for (const hash of ['#/overview', '#/readings', '#/compare', '#/observations', '#/events', '#/node?node=workshop']) {
+    await page.goto(address(hash));
+    await page.locator('main').waitFor();
+    const small = await page.evaluate(() =>
+      [...document.querySelectorAll('button, select, input:not([type=radio], [type=checkbox]), .actions a')]
+        .filter((one) => one.checkVisibility() && !one.closest('p, .sr, thead, .event, [hidden]'))
+        .map((one) => ({ text: one.innerText || one.ariaLabel || one.id, height: one.getBoundingClientRect().height }))
+        .filter(({ height }) => height > 0 && height < 40)
+        .map(({ text, height }) => `${text}: ${height}`),
+    );
+    assert.deepEqual([...new Set(small)], [], hash);
+  }
+});
 
 onMock('events_can_be_saved_as_they_are_narrowed', '#/events?node=workshop', {}, async (page) => {
   const [head, first, ...others] = await saved(page);
