@@ -1,7 +1,7 @@
 """A machine of a test's own: this one's root with a writable layer over it, its own host name, mounts and network.
 
 What is installed there is not installed here. There is no systemd as process 1: `start_unit` does by hand what the
-unit says about the command, the user and the state folder, without the unit's other restrictions.
+unit says about the command, the user, the state folder and readiness, without the unit's other restrictions.
 
 The mounts live in a namespace that ends with its one process, so nothing is left behind, however the test ends.
 """
@@ -14,6 +14,7 @@ import subprocess
 from pathlib import Path
 
 from tests.support.netns import Namespace
+from tests.support.service_manager import ServiceManager
 from tests.support.waiting import stretched
 
 SET_UP = r"""
@@ -26,8 +27,10 @@ mount -t overlay overlay -o "lowerdir=/,upperdir=upper,workdir=work" root
 for folder in dev sys; do mount --rbind "/$folder" "root/$folder"; done
 mount -t proc proc root/proc
 for folder in run tmp; do mount -t tmpfs -o mode=1777 tmpfs "root/$folder"; done
+rm -rf root/etc/llamad root/etc/alpaca-agent root/var/lib/llamad  # of what ran on this machine
 printf '127.0.0.1 localhost\n127.0.1.1 %s\n' "$2" > root/etc/hosts
 echo "$2" > root/etc/hostname
+: > root/etc/resolv.conf
 echo ready
 exec cat
 """
@@ -87,8 +90,8 @@ class Machine:
         return target
 
     def changed(self) -> set[str]:
-        """Every file that is not as on this machine, without what the tools note down for themselves."""
-        listing = subprocess.run(["nsenter", "-t", str(self._holder.pid), "-m", "find", self.folder / "upper", "!", "-type", "d",
+        """Every file that is not as on this machine, or not there at all."""
+        listing = subprocess.run(["nsenter", "-t", str(self._holder.pid), "-m", "find", self.folder / "upper", "-type", "f,l",
                                   "-printf", "/%P\n"], capture_output=True, text=True, check=True)
         return set(listing.stdout.split("\n")) - {""}
 
@@ -106,9 +109,12 @@ class Machine:
                      f"/var/lib/{settings['StateDirectory']}")
         argv = ["setpriv", f"--reuid={settings['User']}", f"--regid={settings['Group']}", "--clear-groups", "--no-new-privs",
                 "--bounding-set=-all", "--inh-caps=-all", *shlex.split(settings["ExecStart"])]
-        with (self.folder.parent / f"{self.name}-{unit}.log").open("ab") as log:
-            self._units[unit] = self._spawn(self._inside(argv), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
+        make_manager = lambda: ServiceManager(self.folder.parent / f"{self.name}-{unit}")  # noqa: E731
+        with (self.network.run(make_manager) if self.network else make_manager()) as manager:
+            with (self.folder.parent / f"{self.name}-{unit}.log").open("ab") as log:
+                self._units[unit] = self._spawn(self._inside(argv), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                                env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", **manager.env()})
+            manager.wait("READY=1")
 
     def stop_unit(self, unit: str) -> int:
         process = self._units.pop(unit)
