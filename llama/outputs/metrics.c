@@ -11,9 +11,10 @@
 #define READINGS_S  5
 #define DIGITS_MAX  64  /* a number written longer than that is written anew */
 #define UNIT_MAX    128 /* bytes; a longer one is cut */
-#define BEGIN_SIZE  512 /* bytes of a reading's name and first label: the node's is at most a third of that \
-                         */
-#define NODE_COST 64    /* what looking at a node counts, in bytes */
+#define BEGIN_SIZE                                                                                       \
+    512              /* bytes of a reading's name and first label: the node's is at most a third of that \
+                      */
+#define NODE_COST 64 /* what looking at a node counts, in bytes */
 
 struct page {
     struct buf *out;
