@@ -44,6 +44,8 @@ def test_gatekeeper_reads_connects(stack):
 @pytest.mark.parametrize("verdict", [CLOSE, REFUSE_V5])
 def test_gatekeeper_refuses(stack, verdict):
     keeper = stack.gatekeeper(lambda _connect, number: verdict if number == 1 else cut_after(60))
+    with pytest.raises(ConnectionRefusedError):
+        MqttClient(keeper.port)
     client = MqttClient(keeper.port)
     assert len(keeper.connects) >= 2
     client.close()
