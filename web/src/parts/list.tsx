@@ -54,8 +54,9 @@ export function useMore(
   // Who scrolls near the end need not press anything. Looked at anew after each step: it may still be in sight.
   useEffect(() => {
     if (end === null) return undefined;
+    // Several looks may come at once: the last one holds.
     const watch = new IntersectionObserver(
-      ([entry]) => entry!.isIntersecting && setMost((now) => now + step),
+      (looks) => looks.at(-1)!.isIntersecting && setMost((now) => now + step),
       { rootMargin: '600px' },
     );
     watch.observe(end);

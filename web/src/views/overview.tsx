@@ -162,7 +162,7 @@ function Summary({ now }: { now: Model }): JSX.Element {
 function useNear(element: RefObject<Element | null>): boolean {
   const [near, setNear] = useState(false);
   useEffect(() => {
-    const watch = new IntersectionObserver(([entry]) => setNear(entry!.isIntersecting), { rootMargin: '400px' });
+    const watch = new IntersectionObserver((looks) => setNear(looks.at(-1)!.isIntersecting), { rootMargin: '400px' });
     watch.observe(element.current!);
     return () => watch.disconnect();
   }, []);
