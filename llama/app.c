@@ -16,7 +16,6 @@
 
 /* --- the end --- */
 
-/* What is kept over a restart may take until the deadline; a slow disk holds up nobody else's goodbye. */
 static void on_broker_stopped(void *user)
 {
     struct app *app = user;
@@ -30,7 +29,7 @@ static void on_mqtt_stopped(void *user)
 }
 
 /* Browsers and broker first, so that both hear a goodbye; the broker child last, since that goodbye goes to
- * it. */
+ * it. What is kept over a restart may take until the deadline; a slow disk holds up nobody else's goodbye. */
 void app_on_stop_poll(void *user)
 {
     struct app *app = user;
@@ -92,6 +91,15 @@ void app_on_signal(void *user, int signal_number)
 /* Accepts a half-started app. True if nothing was left behind on a worker. */
 static bool finish(struct app *app)
 {
+    /* First what calls the parts: some of them turn the loop once more on their way out. */
+    for (size_t i = 0; i < APP_SIGNALS; i++) {
+        loop_signal_destroy(app->signals[i]);
+    }
+    loop_timer_destroy(app->tick_timer);
+    loop_timer_destroy(app->connect_timer);
+    loop_timer_destroy(app->stop_timer);
+    loop_timer_destroy(app->deadline_timer);
+    app_certs_finish(app);
     announce_destroy(app->announce);
     app->announce = NULL;
     states_destroy(app->states);
@@ -106,15 +114,7 @@ static bool finish(struct app *app)
     poller_destroy(app->poller);
     fetch_destroy(app->fetch);
     broker_destroy(app->broker);
-    app_certs_finish(app);
     keeper_destroy(app->keeper);
-    for (size_t i = 0; i < APP_SIGNALS; i++) {
-        loop_signal_destroy(app->signals[i]);
-    }
-    loop_timer_destroy(app->tick_timer);
-    loop_timer_destroy(app->connect_timer);
-    loop_timer_destroy(app->stop_timer);
-    loop_timer_destroy(app->deadline_timer);
     notify_destroy(app->notify);
     cache_destroy(app->cache);
     clean = clean && (!app->loop || loop_work_pending(app->loop) == 0);
