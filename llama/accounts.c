@@ -13,9 +13,8 @@
 #include <time.h>
 
 struct order {
-    const char *program; /* "llamad passwd" */
-    const char *tool;    /* "passwd" */
-    const char *key;     /* "http.users_file" */
+    const char *tool; /* "passwd" */
+    const char *key;  /* "http.users_file" */
     const char *config, *name;
     char *path; /* owned */
     bool list, remove, scoped;
@@ -45,12 +44,6 @@ static const char options_help[] =
     "      --list         say who is in it\n"
     "      --remove       take NAME out of it\n"
     "A running llamad takes the change over within seconds, and ends sessions of who is out.\n";
-
-static int usage(const struct order *order, const char *what)
-{
-    fprintf(stderr, "%s: %s; try '%s --help'\n", order->program, what, order->program);
-    return TOOL_USAGE;
-}
 
 /* -1 to go on, else the exit status. */
 static int read_arguments(int argc, char **argv, const char *help, struct order *order, const char **ret_file)
@@ -86,15 +79,15 @@ static int read_arguments(int argc, char **argv, const char *help, struct order 
             printf("%s%s", help, options_help);
             return EXIT_SUCCESS;
         default:
-            return usage(order, option == ':' ? "a file name is missing" : "unknown option");
+            return tool_usage(order->tool, option == ':' ? "a file name is missing" : "unknown option", NULL);
         }
     }
     order->name = optind < argc ? argv[optind] : NULL;
     if (argc - optind != (order->list ? 0 : 1) || (order->list && order->remove)) {
-        return usage(order, order->list ? "--list stands alone" : "expected one NAME");
+        return tool_usage(order->tool, order->list ? "--list stands alone" : "expected one NAME", NULL);
     }
     const char *fault = order->name ? auth_name_fault(order->name, strlen(order->name)) : NULL;
-    return fault ? usage(order, fault) : -1;
+    return fault ? tool_usage(order->tool, fault, NULL) : -1;
 }
 
 /* The file that the configuration names. 0, or the exit status. */
@@ -141,7 +134,7 @@ static int loaded(const struct order *order, int e, const char *why)
     if (e == 0 || (e == -ENOENT && !order->list && !order->remove)) {
         return EXIT_SUCCESS;
     }
-    fprintf(stderr, "%s: %s\n", order->program, why);
+    tool_error(order->tool, "%s", why);
     return EXIT_FAILURE;
 }
 
@@ -150,7 +143,7 @@ static int save(const struct order *order, struct buf *out, const char *done)
     int e = out->failed ? -ENOMEM : auth_file_write(order->path, out->data, out->len);
     buf_finish(out);
     if (e != 0) {
-        fprintf(stderr, "%s: %s: %s\n", order->program, order->path, strerror(-e));
+        tool_error(order->tool, "%s: %s", order->path, strerror(-e));
         return EXIT_FAILURE;
     }
     fprintf(stderr, "%s: %s %s\n", order->path, order->name, done);
@@ -159,7 +152,7 @@ static int save(const struct order *order, struct buf *out, const char *done)
 
 static int refuse(const struct order *order, const char *why)
 {
-    fprintf(stderr, "%s: %s: %s %s\n", order->program, order->path, order->name, why);
+    tool_error(order->tool, "%s: %s %s", order->path, order->name, why);
     return EXIT_FAILURE;
 }
 
@@ -176,7 +169,7 @@ static int set_user(const struct order *order, struct auth_users *users)
 {
     const struct auth_user *known = auth_users_find(users, order->name);
     enum auth_scope scope = order->scoped ? order->scope : known ? known->scope : AUTH_ADMIN;
-    char *password = accounts_ask_password(order->program);
+    char *password = accounts_ask_password(order->tool);
     if (!password) {
         return EXIT_FAILURE;
     }
@@ -203,7 +196,7 @@ static int list_users(const struct auth_users *users)
 
 int passwd_main(int argc, char **argv)
 {
-    struct order order = {.program = "llamad passwd", .tool = "passwd", .key = "http.users_file"};
+    struct order order = {.tool = "passwd", .key = "http.users_file"};
     struct auth_users users = {0};
     char why[AUTH_WHY];
     bool open_to_all;
@@ -268,7 +261,7 @@ static int list_tokens(const struct auth_tokens *tokens)
 
 int token_main(int argc, char **argv)
 {
-    struct order order = {.program = "llamad token", .tool = "token", .key = "http.tokens_file"};
+    struct order order = {.tool = "token", .key = "http.tokens_file"};
     struct auth_tokens tokens = {0};
     char why[AUTH_WHY];
     bool open_to_all;

@@ -1,6 +1,7 @@
 #include "accounts_ask.h"
 
 #include "auth_users.h"
+#include "tool.h"
 #include "utf8.h"
 
 #include <stdio.h>
@@ -55,7 +56,7 @@ static const char *fault(const char *password)
     return strlen(password) > AUTH_PASSWORD_MAX ? "a password has at most 256 bytes" : NULL;
 }
 
-char *accounts_ask_password(const char *program)
+char *accounts_ask_password(const char *tool)
 {
     char first[AUTH_PASSWORD_MAX + 8] = "", second[AUTH_PASSWORD_MAX + 8] = "";
     bool terminal = isatty(STDIN_FILENO);
@@ -66,7 +67,7 @@ char *accounts_ask_password(const char *program)
     }
     char *password = why ? NULL : strdup(first);
     if (!password) {
-        fprintf(stderr, "%s: %s\n", program, why ? why : "out of memory");
+        tool_error(tool, "%s", why ? why : "out of memory");
     }
     explicit_bzero(first, sizeof first);
     explicit_bzero(second, sizeof second);

@@ -5,7 +5,7 @@
 #define ACCOUNTS_ASK_H
 
 /* Asks twice on a terminal, without echo; else takes the first line of standard input. malloc'ed; NULL when
- * that was no good, which was said on standard error. The caller wipes it. */
-char *accounts_ask_password(const char *program);
+ * that was no good, which `tool`, the subcommand, has said on standard error. The caller wipes it. */
+char *accounts_ask_password(const char *tool);
 
 #endif

@@ -124,12 +124,6 @@ static int run(const struct wish *wish)
 
 /* --- command line --- */
 
-static int bad_usage(const char *what, const char *which)
-{
-    tool_error(NAME, "%s%s%s; try 'llamad certs --help'", what, which ? " " : "", which ? which : "");
-    return TOOL_USAGE;
-}
-
 static int take_option(int option, char **argv, struct wish *wish)
 {
     switch (option) {
@@ -142,7 +136,7 @@ static int take_option(int option, char **argv, struct wish *wish)
     case 'n':
         return authority_names_add(&wish->names, optarg)
                    ? -1
-                   : bad_usage("neither a DNS name nor an address:", optarg);
+                   : tool_usage(NAME, "neither a DNS name nor an address:", optarg);
     case 'r':
         wish->renew = true;
         return -1;
@@ -153,9 +147,9 @@ static int take_option(int option, char **argv, struct wish *wish)
         fputs(usage, stdout);
         return EXIT_SUCCESS;
     case ':':
-        return bad_usage("something is missing behind", argv[optind - 1]);
+        return tool_usage(NAME, "something is missing behind", argv[optind - 1]);
     default:
-        return bad_usage("unknown option", argv[optind - 1]);
+        return tool_usage(NAME, "unknown option", argv[optind - 1]);
     }
 }
 
@@ -181,7 +175,7 @@ static int parse(int argc, char **argv, struct wish *wish)
         return status;
     }
     if (strcmp(argv[optind], "client") != 0 || argc != optind + 2) {
-        return bad_usage("expected nothing or 'client NAME', not", argv[optind]);
+        return tool_usage(NAME, "expected nothing or 'client NAME', not", argv[optind]);
     }
     const char *why = NULL;
     wish->client = argv[optind + 1];
@@ -190,7 +184,8 @@ static int parse(int argc, char **argv, struct wish *wish)
         return TOOL_USAGE;
     }
     if (strcmp(wish->client, "ca") == 0 || strcmp(wish->client, "server") == 0) {
-        return bad_usage("ca and server are files of ours already, so no client can be called", wish->client);
+        return tool_usage(NAME, "ca and server are files of ours already, so no client can be called",
+                          wish->client);
     }
     return -1;
 }

@@ -179,18 +179,12 @@ static int list(const struct enrol_place *place)
 
 /* --- command line --- */
 
-static int bad_usage(const char *what, const char *which)
-{
-    tool_error(NAME, "%s%s%s; try 'llamad enrol --help'", what, which ? " " : "", which ? which : "");
-    return TOOL_USAGE;
-}
-
 static int take_port(const char *text, struct enrol_wish *wish)
 {
     size_t digits = strspn(text, "0123456789");
     long port = digits > 0 && text[digits] == '\0' ? strtol(text, NULL, 10) : 0;
     if (port < 1 || port > 65535) {
-        return bad_usage("no port:", text);
+        return tool_usage(NAME, "no port:", text);
     }
     wish->port = (uint16_t)port;
     return -1;
@@ -203,7 +197,8 @@ static int take_option(int option, char **argv, struct enrol_wish *wish)
         wish->config = optarg;
         return -1;
     case 'H':
-        return authority_names_add(&wish->hosts, optarg) ? -1 : bad_usage("no name or address:", optarg);
+        return authority_names_add(&wish->hosts, optarg) ? -1
+                                                         : tool_usage(NAME, "no name or address:", optarg);
     case 'p':
         return take_port(optarg, wish);
     case 'a':
@@ -223,9 +218,9 @@ static int take_option(int option, char **argv, struct enrol_wish *wish)
         fputs(usage, stdout);
         return EXIT_SUCCESS;
     case ':':
-        return bad_usage("something is missing behind", argv[optind - 1]);
+        return tool_usage(NAME, "something is missing behind", argv[optind - 1]);
     default:
-        return bad_usage("unknown option", argv[optind - 1]);
+        return tool_usage(NAME, "unknown option", argv[optind - 1]);
     }
 }
 
@@ -257,10 +252,10 @@ static int parse(int argc, char **argv, struct enrol_wish *wish)
         wish->name = argv[optind++];
     }
     if (optind < argc) {
-        return bad_usage("unexpected argument", argv[optind]);
+        return tool_usage(NAME, "unexpected argument", argv[optind]);
     }
     if (!wish->list && !wish->name) {
-        return bad_usage("who is to be enrolled? NAME is missing", NULL);
+        return tool_usage(NAME, "who is to be enrolled? NAME is missing", NULL);
     }
     if (!wish->list && !mqtt_accounts_name_valid(wish->name, &why)) {
         tool_error(NAME, "the name %s", why);

@@ -1,9 +1,9 @@
 #include "folders.h"
 
+#include "file.h"
 #include "log.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,20 +81,6 @@ char *folders_broker_config_dir(void)
 
 /* --- what is written --- */
 
-/* A new folder outlives power loss when the one that it stands in is on the disk. As far as that is possible.
- */
-static void sync_parent(const char *path)
-{
-    char parent[PATH_MAX];
-    const char *slash = strrchr(path, '/');
-    snprintf(parent, sizeof parent, "%.*s", slash ? (int)(slash - path) : 0, path);
-    int dir = open(parent[0] ? parent : slash ? "/" : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (dir >= 0) {
-        fsync(dir);
-        close(dir);
-    }
-}
-
 /* As mkdir -p, and may we write there? 0 or -errno. */
 static int make_writable(const char *path)
 {
@@ -108,7 +94,7 @@ static int make_writable(const char *path)
             memcpy(part, path, i);
             part[i] = '\0';
             if (mkdir(part, 0755) == 0) {
-                sync_parent(part);
+                file_sync_folder(part);
             } else if (errno != EEXIST) {
                 return -errno;
             }

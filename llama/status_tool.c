@@ -335,13 +335,11 @@ static int parse(int argc, char **argv, struct query *query)
             fputs(usage, stdout);
             return 0;
         default:
-            tool_error(NAME, "wrong option %s; try 'llamad status --help'", argv[optind - 1]);
-            return TOOL_USAGE;
+            return tool_usage(NAME, "wrong option", argv[optind - 1]);
         }
     }
     if (optind < argc) {
-        tool_error(NAME, "unexpected argument %s; try 'llamad status --help'", argv[optind]);
-        return TOOL_USAGE;
+        return tool_usage(NAME, "unexpected argument", argv[optind]);
     }
     return -1;
 }

@@ -21,6 +21,12 @@ void tool_error(const char *name, const char *format, ...)
     fputc('\n', stderr);
 }
 
+int tool_usage(const char *name, const char *what, const char *which)
+{
+    tool_error(name, "%s%s%s; try 'llamad %s --help'", what, which ? " " : "", which ? which : "", name);
+    return TOOL_USAGE;
+}
+
 struct conf *tool_conf(const char *name, const char *file)
 {
     static const char installed[] = SYSCONFDIR "/llamad/config.yaml";

@@ -16,6 +16,8 @@ struct conf *tool_conf(const char *name, const char *file);
 /* <cluster.state_dir>/<part>, made as far as the state's own folder goes; the caller's to free. NULL after
  * telling why. */
 char *tool_folder(const char *name, const struct conf *conf, const char *part);
+/* "what which; try 'llamad NAME --help'"; `which` may be NULL. TOOL_USAGE. */
+int tool_usage(const char *name, const char *what, const char *which);
 void tool_error(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* "2029-03-04" in UTC. */
 #define TOOL_DATE_SIZE 32

@@ -1,10 +1,10 @@
 #include "auth_file.h"
 
+#include "file.h"
 #include "secret_file.h"
 
 #include <errno.h>
 #include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -37,10 +37,7 @@ static int owner_of_new(const char *path, struct secret_owner *ret_owner, mode_t
 {
     char folder[PATH_MAX];
     struct stat st;
-    const char *slash = strrchr(path, '/');
-    int len = slash == path ? 1 : slash ? (int)(slash - path) : 0;
-    snprintf(folder, sizeof folder, "%.*s", len ? len : 1, len ? path : ".");
-    if (stat(folder, &st) != 0) {
+    if (stat(file_folder(path, folder), &st) != 0) {
         return -errno;
     }
     *ret_owner = (struct secret_owner){.change = geteuid() == 0, .uid = st.st_uid, .gid = st.st_gid};

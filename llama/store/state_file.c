@@ -1,10 +1,11 @@
 #include "state_file.h"
 
+#include "file.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -35,67 +36,13 @@ int state_file_lock(int dir)
 
 /* ---- reading ---- */
 
-static int read_all(int fd, char *data, size_t len, size_t *ret_len)
-{
-    size_t have = 0;
-    while (have < len) {
-        ssize_t n = read(fd, data + have, len - have);
-        if (n < 0 && errno != EINTR) {
-            return -errno;
-        }
-        if (n == 0) {
-            break;
-        }
-        have += n > 0 ? (size_t)n : 0;
-    }
-    *ret_len = have;
-    return 0;
-}
-
 int state_file_read(int dir, const char *name, size_t max, char **ret_data, size_t *ret_len)
 {
-    /* Without O_NONBLOCK, somebody's FIFO of that name would hold up the start. */
-    int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    if (fd < 0) {
-        return errno == ELOOP ? -EINVAL : -errno;
-    }
-    struct stat stat;
-    char *data = NULL;
-    size_t len = 0;
-    int e = fstat(fd, &stat) != 0 ? -errno : !S_ISREG(stat.st_mode) ? -EINVAL : 0;
-    if (e == 0 && (uintmax_t)stat.st_size > max) {
-        e = -EFBIG;
-    }
-    if (e == 0 && !(data = malloc((size_t)stat.st_size + 1))) {
-        e = -ENOMEM;
-    }
-    e = e ? e : read_all(fd, data, (size_t)stat.st_size, &len);
-    close(fd);
-    if (e != 0) {
-        free(data);
-        return e;
-    }
-    *ret_data = data;
-    *ret_len = len;
-    return 0;
+    int e = file_read(dir, name, O_NOFOLLOW, max, ret_data, ret_len);
+    return e == -ELOOP ? -EINVAL : e;
 }
 
 /* ---- writing ---- */
-
-static int write_all(int fd, const char *data, size_t len)
-{
-    while (len > 0) {
-        ssize_t n = write(fd, data, len);
-        if (n < 0 && errno != EINTR) {
-            return -errno;
-        }
-        if (n > 0) {
-            data += n;
-            len -= (size_t)n;
-        }
-    }
-    return 0;
-}
 
 static int sync_dir(int dir)
 {
@@ -112,7 +59,7 @@ int state_file_replace(int dir, const char *name, const char *data, size_t len)
     if (fd < 0) {
         return -errno;
     }
-    int e = write_all(fd, data, len);
+    int e = file_write_all(fd, data, len);
     if (e == 0 && fsync(fd) != 0) {
         e = -errno;
     }
@@ -143,7 +90,7 @@ int state_file_append(int dir, const char *name, size_t at, const char *data, si
         close(fd);
         return e;
     }
-    e = write_all(fd, data, len);
+    e = file_write_all(fd, data, len);
     if (e == 0 && fdatasync(fd) != 0) {
         e = -errno;
     }
