@@ -154,6 +154,27 @@ test('thousands_of_items_come_as_one_scrolls_and_stay_smooth', { timeout: 120_00
   assert.deepEqual(await wrong(), []);
 });
 
+test('of_several_looks_at_the_end_the_last_one_holds', { timeout: 60_000 }, async () => {
+  const { page, wrong } = await openBlank();
+  await page.addInitScript(() => {
+    window.IntersectionObserver = class extends IntersectionObserver {
+      constructor(run, options) {
+        super((looks, self) => run([{ isIntersecting: false }, looks.at(-1)], self), options);
+      }
+    };
+  });
+  await page.goto(address('#/observations'));
+  await tell('observe?node=kitchen&text=kettle&count=120&type=many');
+  await page.getByText('kettle 0', { exact: true }).waitFor();
+  await page.evaluate(() => scrollTo(0, document.body.scrollHeight));
+  await page.waitForFunction(() => document.querySelectorAll('.item').length > 50);
+  await page.goto(address('#/overview'));
+  await page.locator('.card[data-node="kitchen"]').scrollIntoViewIfNeeded();
+  await tell('state?node=kitchen&to=stale&cause=late&reason=late.');
+  await page.locator('.card.s-stale[data-node="kitchen"]').waitFor();
+  assert.deepEqual(await wrong(), []);
+});
+
 test('filters_search_and_deep_result_fit_a_phone', { timeout: 60_000 }, async () => {
   const nodes = { attic: 'ok', ['x'.repeat(64)]: 'timeout', kitchen: 'http_500' };
   const { page, wrong } = await openItems('#/observations?q=cpu&hours=168', {
