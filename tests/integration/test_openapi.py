@@ -205,16 +205,19 @@ def test_what_changes_nodes_answers_as_described(stack):
 
 def test_parts_of_a_large_snapshot_answer_as_described(stack):
     llamad = stack.llamad()
-    fake = FakeAgent(stack.mqtt, "large", interval_s=3600)
-    fake.come_alive({f"text:number_{n:04d}": "x" * 200 for n in range(1000)})
+    for name in ("large", "later"):
+        fake = FakeAgent(stack.mqtt, name, interval_s=3600)
+        fake.come_alive({f"text:number_{n:04d}": "x" * 200 for n in range(1000)})
     fake.report("observations", json.dumps({"observations": [
         {"id": n, "timestamp": "2026-11-23T08:00:00", "text": "y" * 200} for n in range(300)]}).encode())
-    wait_until(lambda: llamad.get("/api/cluster/observations", limit=1)["count"] == 1, 5, "all content is in")
+    wait_until(lambda: llamad.get("/api/cluster/observations", limit=1)["count"] == 1 and len(llamad.said_stats()) == 2, 5,
+               "all content is in")
     live = stack.live(llamad, "?parts=1")
     live.wait_frame(lambda frame: frame.get("more") is False, what="the last part")
     frames = list(live.frames)
     assert [frame["type"] for frame in frames][:2] == ["snapshot", "part"] and len(frames) > 2
-    assert any(frame.get("observations") for frame in frames) and any(frame["type"] == "part" and frame.get("readings") for frame in frames)
+    assert any(frame.get("observations") for frame in frames) and all(
+        any(frame["type"] == "part" and frame.get(key) for frame in frames) for key in ("nodes", "readings", "stats"))
     for frame in frames:
         conforms(DOCUMENT["components"]["schemas"]["LiveFrame"], frame, f"live {frame['type']}")
 
