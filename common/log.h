@@ -2,12 +2,15 @@
  * log: one line per event to stderr: time, level, text. Peer text must pass log_escape.
  *
  * Forms of a line:
- *   text     2026-01-02T03:04:05.678Z warning mqtt: …
- *   json     {"time":"2026-01-02T03:04:05.678Z","level":"warning","message":"mqtt: …"}, debug lines with
- * "topic" journal  <4>mqtt: …: where stderr is the journal, which has a time of its own and takes the level
- * from the number in front (sd-daemon(3)); with json the number stands in front of the object Written with
- * one write(2) per line, so lines never interleave. What is said in detail belongs to a debug topic; a topic
- * that is off costs one load, and its arguments are not worked out.
+ *
+ * - text: `2026-01-02T03:04:05.678Z warning mqtt: …`
+ * - json: `{"time":"2026-01-02T03:04:05.678Z","level":"warning","message":"mqtt: …"}`, debug lines with
+ * "topic"
+ * - journal: `<4>mqtt: …`, where stderr is the journal, which has a time of its own and takes the level from
+ *   the number in front (sd-daemon(3)); with json the number stands in front of the object
+ *
+ * Written with one write(2) per line, so lines never interleave. What is said in detail belongs to a debug
+ * topic; a topic that is off costs one load, and its arguments are not worked out.
  */
 #ifndef LOG_H
 #define LOG_H
