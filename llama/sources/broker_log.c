@@ -94,6 +94,25 @@ static void take(struct broker_log *log, enum broker_trouble trouble, const char
                 log_escape(text, sizeof text, who, len), troubles[trouble].sentence, more);
 }
 
+/* TLS that came to nothing; mosquitto says it in one of two ways, by how much of it had come when it looked:
+ * "OpenSSL Error[0]: error:…" or "Client connection from 192.168.1.7 failed: error:…". A client that closes
+ * without a goodbye is no trouble, though OpenSSL calls it one. */
+static bool is_tls_failure(const char *line, size_t len, const char **ret_who, size_t *ret_len)
+{
+    static const char begin[] = "Client connection from ";
+    if (memmem(line, len, "unexpected eof", 14)) {
+        return false;
+    }
+    if (begins(line, len, begin)) {
+        const char *who = line + strlen(begin);
+        const char *end = memmem(who, len - strlen(begin), " failed: ", 9);
+        *ret_who = who;
+        *ret_len = end ? (size_t)(end - who) : 0;
+        return end != NULL;
+    }
+    return begins(line, len, "OpenSSL Error");
+}
+
 void broker_log_line(struct broker_log *log, const char *line, size_t len, int64_t mono_ms)
 {
     const char *who = "";
@@ -105,9 +124,8 @@ void broker_log_line(struct broker_log *log, const char *line, size_t len, int64
             return;
         }
     }
-    /* A client that closes without a goodbye is no trouble, though OpenSSL calls it one. */
-    if (begins(line, len, "OpenSSL Error") && !memmem(line, len, "unexpected eof", 14)) {
-        take(log, BROKER_TLS_FAILED, "", 0, mono_ms);
+    if (is_tls_failure(line, len, &who, &who_len)) {
+        take(log, BROKER_TLS_FAILED, who, who_len, mono_ms);
     }
     char text[2 * LOG_TEXT];
     log_escape(text, sizeof text, line, len);

@@ -59,6 +59,9 @@ static void troubles_are_told_apart_and_counted(void **state)
         {"Client mal disconnected due to malformed packet.", BROKER_NO_MQTT},
         {"Client <unknown> disconnected due to protocol error.", BROKER_NO_MQTT},
         {"OpenSSL Error[0]: error:0A00010B:SSL routines::wrong version number", BROKER_TLS_FAILED},
+        {"Client connection from 192.168.1.9 failed: error:0A0000C7:SSL routines::peer did not return a "
+         "certificate.",
+         BROKER_TLS_FAILED},
         {"Outgoing messages are being dropped for client slow.", BROKER_DROPPING},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -68,6 +71,7 @@ static void troubles_are_told_apart_and_counted(void **state)
     }
     assert_int_equal(logged(world, "warning broker: client pi-a: not authorised: no such account"), 1);
     assert_int_equal(logged(world, "client big: a packet above the limit"), 1);
+    assert_int_equal(logged(world, "client 192.168.1.9: TLS failed"), 1);
 }
 
 static void ordinary_lines_are_no_trouble(void **state)
@@ -79,6 +83,8 @@ static void ordinary_lines_are_no_trouble(void **state)
         "Client pi-a disconnected.",
         "Client pi-a closed its connection.",
         "OpenSSL Error[0]: error:0A000126:SSL routines::unexpected eof while reading",
+        "Client connection from 192.168.1.9 failed: error:0A000126:SSL routines::unexpected eof while "
+        "reading.",
         "",
         "Client ",
     };
