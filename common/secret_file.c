@@ -5,8 +5,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define LOCK_RETRY_MS 10
 
 int secret_owner_of(const char *path, struct secret_owner *ret_owner)
 {
@@ -69,4 +72,50 @@ int secret_file_write(const char *path, const void *data, size_t len, mode_t mod
     }
     file_sync_folder(path);
     return 0;
+}
+
+/* --- locking --- */
+
+/* The folder's owner may lock as well, after root has. */
+static int share_lock(int fd, const char *path)
+{
+    char folder[PATH_MAX];
+    struct secret_owner owner = {.change = false};
+    struct stat status;
+    int e = secret_owner_of(file_folder(path, folder), &owner);
+    if (e != 0 || !owner.change) {
+        return e;
+    }
+    bool made_by_root = fstat(fd, &status) == 0 && status.st_uid == 0 && status.st_nlink == 1;
+    return !made_by_root || fchown(fd, owner.uid, owner.gid) == 0 ? 0 : -errno;
+}
+
+/* A holder that was stopped must not stop us for good. */
+static int wait_for(int fd)
+{
+    for (int waited_ms = 0; flock(fd, LOCK_EX | LOCK_NB) != 0; waited_ms += LOCK_RETRY_MS) {
+        if (errno != EWOULDBLOCK && errno != EINTR) {
+            return -errno;
+        }
+        if (waited_ms >= SECRET_LOCK_MS) {
+            return -EBUSY;
+        }
+        usleep(LOCK_RETRY_MS * 1000);
+    }
+    return 0;
+}
+
+int secret_file_lock(const char *path)
+{
+    char name[PATH_MAX];
+    if ((size_t)snprintf(name, sizeof name, "%s.lock", path) >= sizeof name) {
+        return -ENAMETOOLONG;
+    }
+    int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int e = fd < 0 ? -errno : share_lock(fd, path);
+    e = e ? e : wait_for(fd);
+    if (e != 0 && fd >= 0) {
+        close(fd);
+    }
+    return e ? e : fd;
 }

@@ -3,6 +3,7 @@
 #include "accounts_ask.h"
 #include "auth_file.h"
 #include "auth_load.h"
+#include "secret_file.h"
 #include "tool.h"
 
 #include <errno.h>
@@ -11,12 +12,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 struct order {
     const char *tool; /* "passwd" */
     const char *key;  /* "http.users_file" */
     const char *config, *name;
-    char *path; /* owned */
+    char *path;     /* owned */
+    char *password; /* owned; of passwd */
+    int lock;       /* -1 = none */
     bool list, remove, scoped;
     enum auth_scope scope;
 };
@@ -128,6 +132,30 @@ static int read_order(int argc, char **argv, const char *help, struct order *ord
 
 /* ---- both ---- */
 
+/* Whoever changes the file reads it first, and nobody else writes it in between. Nobody is asked for anything
+ * meanwhile. 0, or the exit status. */
+static int lock(struct order *order)
+{
+    order->lock = order->list ? -1 : secret_file_lock(order->path);
+    if (order->list || order->lock >= 0) {
+        return EXIT_SUCCESS;
+    }
+    tool_error(order->tool, "cannot lock %s: %s", order->path, strerror(-order->lock));
+    return EXIT_FAILURE;
+}
+
+static void finish(struct order *order)
+{
+    if (order->lock >= 0) {
+        close(order->lock);
+    }
+    if (order->password) {
+        explicit_bzero(order->password, strlen(order->password));
+    }
+    free(order->password);
+    free(order->path);
+}
+
 /* `e` of loading: is there something to go on with? A file that is not there is an empty one. */
 static int loaded(const struct order *order, int e, const char *why)
 {
@@ -169,13 +197,7 @@ static int set_user(const struct order *order, struct auth_users *users)
 {
     const struct auth_user *known = auth_users_find(users, order->name);
     enum auth_scope scope = order->scoped ? order->scope : known ? known->scope : AUTH_ADMIN;
-    char *password = accounts_ask_password(order->tool);
-    if (!password) {
-        return EXIT_FAILURE;
-    }
-    char *hash = auth_password_hash(password);
-    explicit_bzero(password, strlen(password));
-    free(password);
+    char *hash = auth_password_hash(order->password);
     int e = hash ? auth_users_set(users, order->name, hash, scope) : -ENOMEM;
     free(hash);
     if (e != 0) {
@@ -196,11 +218,16 @@ static int list_users(const struct auth_users *users)
 
 int passwd_main(int argc, char **argv)
 {
-    struct order order = {.tool = "passwd", .key = "http.users_file"};
+    struct order order = {.tool = "passwd", .key = "http.users_file", .lock = -1};
     struct auth_users users = {0};
     char why[AUTH_WHY];
     bool open_to_all;
     int status = read_order(argc, argv, passwd_help, &order);
+    if (status == EXIT_SUCCESS && !order.list && !order.remove) {
+        order.password = accounts_ask_password(order.tool);
+        status = order.password ? EXIT_SUCCESS : EXIT_FAILURE;
+    }
+    status = status ? status : lock(&order);
     if (status == EXIT_SUCCESS) {
         status = loaded(&order, auth_load_users(order.path, &users, &open_to_all, why), why);
         if (status == EXIT_SUCCESS) {
@@ -211,7 +238,7 @@ int passwd_main(int argc, char **argv)
         }
     }
     auth_users_finish(&users);
-    free(order.path);
+    finish(&order);
     return status < 0 ? EXIT_SUCCESS : status;
 }
 
@@ -261,11 +288,12 @@ static int list_tokens(const struct auth_tokens *tokens)
 
 int token_main(int argc, char **argv)
 {
-    struct order order = {.tool = "token", .key = "http.tokens_file"};
+    struct order order = {.tool = "token", .key = "http.tokens_file", .lock = -1};
     struct auth_tokens tokens = {0};
     char why[AUTH_WHY];
     bool open_to_all;
     int status = read_order(argc, argv, token_help, &order);
+    status = status ? status : lock(&order);
     if (status == EXIT_SUCCESS) {
         status = loaded(&order, auth_load_tokens(order.path, &tokens, &open_to_all, why), why);
         if (status == EXIT_SUCCESS) {
@@ -276,6 +304,6 @@ int token_main(int argc, char **argv)
         }
     }
     auth_tokens_finish(&tokens);
-    free(order.path);
+    finish(&order);
     return status < 0 ? EXIT_SUCCESS : status;
 }

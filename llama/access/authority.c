@@ -159,14 +159,27 @@ static bool exists(const char *folder, const char *name, const char *ending)
     return access(path, F_OK) == 0;
 }
 
-int authority_make(const char *folder, bool renew, int64_t now_s, bool *ret_made,
-                   char error[AUTHORITY_ERROR_SIZE])
+/* All that follows is done by one at a time: two that make an authority would leave the key of one beside the
+ * certificate of the other. A descriptor to close, or -errno. */
+static int lock(const char *folder, char error[AUTHORITY_ERROR_SIZE])
 {
-    *ret_made = false;
+    char path[PATH_MAX];
     int e = make_folder(folder, error);
+    if (e != 0) {
+        return e;
+    }
+    snprintf(path, sizeof path, "%s/ca", folder);
+    int fd = secret_file_lock(path);
+    return fd < 0 ? fail(error, fd, "cannot lock %.300s", path) : fd;
+}
+
+static int make(const char *folder, bool renew, int64_t now_s, bool *ret_made,
+                char error[AUTHORITY_ERROR_SIZE])
+{
+    int e = 0;
     bool have_key = exists(folder, "ca", "key"), have_certificate = exists(folder, "ca", "crt");
-    if (e != 0 || (have_certificate && !renew)) {
-        return e; /* without its key: one that is kept elsewhere, and signs there */
+    if (have_certificate && !renew) {
+        return 0; /* without its key: one that is kept elsewhere, and signs there */
     }
     EVP_PKEY *key = NULL;
     X509 *certificate = NULL;
@@ -187,8 +200,21 @@ int authority_make(const char *folder, bool renew, int64_t now_s, bool *ret_made
     return e;
 }
 
-int authority_issue(const char *folder, const char *name, const struct authority_names *names, int64_t now_s,
-                    char error[AUTHORITY_ERROR_SIZE])
+int authority_make(const char *folder, bool renew, int64_t now_s, bool *ret_made,
+                   char error[AUTHORITY_ERROR_SIZE])
+{
+    *ret_made = false;
+    int fd = lock(folder, error);
+    if (fd < 0) {
+        return fd;
+    }
+    int e = make(folder, renew, now_s, ret_made, error);
+    close(fd);
+    return e;
+}
+
+static int issue(const char *folder, const char *name, const struct authority_names *names, int64_t now_s,
+                 char error[AUTHORITY_ERROR_SIZE])
 {
     EVP_PKEY *ca_key = NULL, *key = NULL;
     X509 *ca = NULL, *certificate = NULL;
@@ -222,7 +248,38 @@ int authority_issue(const char *folder, const char *name, const struct authority
     return e;
 }
 
+int authority_issue(const char *folder, const char *name, const struct authority_names *names, int64_t now_s,
+                    char error[AUTHORITY_ERROR_SIZE])
+{
+    int fd = lock(folder, error);
+    if (fd < 0) {
+        return fd;
+    }
+    int e = issue(folder, name, names, now_s, error);
+    close(fd);
+    return e;
+}
+
 /* --- what a daemon wants --- */
+
+/* Is the server's certificate of this authority, and its key there? Power loss between the two files leaves
+ * others than were made together. Without the authority's key nothing could be mended, so nobody asks. */
+static bool belongs_together(const char *folder)
+{
+    char error[AUTHORITY_ERROR_SIZE];
+    X509 *ca = NULL, *certificate = NULL;
+    EVP_PKEY *key = NULL;
+    if (!exists(folder, "ca", "key")) {
+        return true;
+    }
+    bool good = load(folder, "ca", &ca, NULL, error) == 0 &&
+                load(folder, "server", &certificate, NULL, error) == 0 &&
+                load(folder, "server", NULL, &key, error) == 0 && certificate_fits(certificate, key, ca);
+    X509_free(ca);
+    X509_free(certificate);
+    EVP_PKEY_free(key);
+    return good;
+}
 
 /* Adds to `all` what the certificate has; true if it lacked nothing of it. */
 static bool covers(const struct authority_certificate *certificate, struct authority_names *all)
@@ -237,26 +294,41 @@ static bool covers(const struct authority_certificate *certificate, struct autho
     return complete;
 }
 
+static int keep(const char *folder, struct authority_names *all, int64_t now_s, bool *ret_made,
+                char error[AUTHORITY_ERROR_SIZE])
+{
+    struct authority_certificate server;
+    bool authority_made = false;
+    int e = make(folder, false, now_s, &authority_made, error);
+    if (e != 0) {
+        return e;
+    }
+    e = authority_made ? -ENOENT : authority_read(folder, "server", &server, error);
+    if (e != 0 && e != -ENOENT) {
+        return e;
+    }
+    bool good = e == 0 && covers(&server, all) && !authority_is_due(&server, now_s);
+    if (good && belongs_together(folder)) {
+        return 0;
+    }
+    e = issue(folder, "server", all, now_s, error);
+    *ret_made = e == 0;
+    return e;
+}
+
 int authority_keep(const char *folder, const struct authority_names *names, int64_t now_s, bool *ret_made,
                    char error[AUTHORITY_ERROR_SIZE])
 {
-    struct authority_certificate server;
     struct authority_names *all = malloc(sizeof *all);
-    bool authority_made = false;
     *ret_made = false;
     if (!all) {
         return fail(error, -ENOMEM, "cannot look after %.300s", folder);
     }
     *all = *names;
-    int e = authority_make(folder, false, now_s, &authority_made, error);
-    if (e == 0) {
-        e = authority_made ? -ENOENT : authority_read(folder, "server", &server, error);
-        bool good = e == 0 && covers(&server, all) && !authority_is_due(&server, now_s);
-        e = e == -ENOENT ? 0 : e;
-        if (e == 0 && !good) {
-            e = authority_issue(folder, "server", all, now_s, error);
-            *ret_made = e == 0;
-        }
+    int fd = lock(folder, error);
+    int e = fd < 0 ? fd : keep(folder, all, now_s, ret_made, error);
+    if (fd >= 0) {
+        close(fd);
     }
     free(all);
     return e;

@@ -7,8 +7,9 @@
  *
  * Keys have mode 0600, certificates 0644; files belong to the owner of the key that was
  * there, else to that of the folder, whoever writes them. All
- * are replaced at once, the key before its certificate. Sources: RFC 5280; CA/Browser Forum's 825 days, which
- * Apple's clients hold private authorities to. Blocking; nothing here logs.
+ * are replaced at once, the key before its certificate, by one process at a time (ca.lock). Sources: RFC
+ * 5280; CA/Browser Forum's 825 days, which Apple's clients hold private authorities to. Blocking; nothing
+ * here logs.
  */
 #ifndef AUTHORITY_H
 #define AUTHORITY_H
@@ -60,8 +61,8 @@ int authority_make(const char *folder, bool renew, int64_t now_s, bool *ret_made
 int authority_issue(const char *folder, const char *name, const struct authority_names *names, int64_t now_s,
                     char error[AUTHORITY_ERROR_SIZE]);
 /* What a daemon does at its start and then daily: makes authority and server certificate where they are
- * missing, renews the latter when it is due or lacks one of `names` (and keeps those it has). *ret_made:
- * there is a new one. 0 or -errno with `error`. */
+ * missing, renews the latter when it is due, lacks one of `names` (and keeps those it has), or does not fit
+ * its key or the authority. *ret_made: there is a new one. 0 or -errno with `error`. */
 int authority_keep(const char *folder, const struct authority_names *names, int64_t now_s, bool *ret_made,
                    char error[AUTHORITY_ERROR_SIZE]);
 /* The authority's certificate as DER, which is the shortest form of it. malloc'ed. 0 or -errno with `error`.

@@ -135,6 +135,14 @@ int certificate_sign(const struct certificate_wish *wish, EVP_PKEY *key, X509 *c
     return -EBADMSG;
 }
 
+bool certificate_fits(X509 *certificate, EVP_PKEY *key, X509 *ca)
+{
+    bool fits =
+        X509_check_private_key(certificate, key) == 1 && X509_verify(certificate, X509_get0_pubkey(ca)) == 1;
+    ERR_clear_error();
+    return fits;
+}
+
 /* --- reading --- */
 
 static int64_t seconds_of(const ASN1_TIME *time)

@@ -22,6 +22,8 @@ EVP_PKEY *certificate_make_key(void); /* EC P-256 */
 int certificate_make_authority(EVP_PKEY *key, int64_t from_s, int64_t until_s, X509 **ret_certificate);
 int certificate_sign(const struct certificate_wish *wish, EVP_PKEY *key, X509 *ca, EVP_PKEY *ca_key,
                      X509 **ret_certificate);
+/* Is it that key's, and signed by that authority? */
+bool certificate_fits(X509 *certificate, EVP_PKEY *key, X509 *ca);
 void certificate_describe(const X509 *certificate, struct authority_certificate *ret);
 
 int certificate_from_pem(const char *text, size_t len, X509 **ret_certificate);

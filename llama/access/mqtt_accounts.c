@@ -1,17 +1,15 @@
 #include "mqtt_accounts.h"
 
 #include "buf.h"
+#include "file.h"
 #include "password_hash.h"
 #include "secret_file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -90,40 +88,10 @@ static bool parse_entry(struct line line, struct account *ret, struct line *ret_
 
 /* --- files --- */
 
-static int owner_of_folder(const char *path, struct secret_owner *ret_owner)
-{
-    char folder[PATH_MAX];
-    const char *slash = strrchr(path, '/');
-    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
-    return secret_owner_of(folder[0] ? folder : "/", ret_owner);
-}
-
-/* The folder's owner may lock as well, after root has. */
-static int share_lock(int fd, const char *file)
-{
-    struct secret_owner owner;
-    struct stat status;
-    int e = owner_of_folder(file, &owner);
-    if (e != 0 || !owner.change) {
-        return e;
-    }
-    bool made_by_root = fstat(fd, &status) == 0 && status.st_uid == 0 && status.st_nlink == 1;
-    return !made_by_root || fchown(fd, owner.uid, owner.gid) == 0 ? 0 : -errno;
-}
-
 static int lock(const char *file, char error[MQTT_ACCOUNTS_ERROR_SIZE])
 {
-    char path[PATH_MAX];
-    snprintf(path, sizeof path, "%s.lock", file);
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, MODE);
-    int e = fd < 0 ? -errno : share_lock(fd, file);
-    if (e == 0 && flock(fd, LOCK_EX) != 0) {
-        e = -errno;
-    }
-    if (e != 0 && fd >= 0) {
-        close(fd);
-    }
-    return e ? fail(error, e, "cannot lock", path) : fd;
+    int fd = secret_file_lock(file);
+    return fd < 0 ? fail(error, fd, "cannot lock", file) : fd;
 }
 
 /* An absent file is an empty one. The caller frees *ret_text. */
@@ -141,9 +109,10 @@ static int read_text(const char *path, char **ret_text, char error[MQTT_ACCOUNTS
 /* Whose the file was; a new one is whose its folder is. */
 static int write_text(const char *path, const struct buf *text, char error[MQTT_ACCOUNTS_ERROR_SIZE])
 {
+    char folder[PATH_MAX];
     struct secret_owner owner;
     int e = secret_owner_of(path, &owner);
-    e = e == -ENOENT ? owner_of_folder(path, &owner) : e;
+    e = e == -ENOENT ? secret_owner_of(file_folder(path, folder), &owner) : e;
     if (e == 0 && text->failed) {
         e = -ENOMEM;
     }

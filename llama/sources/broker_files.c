@@ -217,12 +217,17 @@ static int write_rules(const struct broker_options *options, int dir, const stru
 
 /* --- accounts and certificates --- */
 
-/* Without any there is an empty file: mosquitto does not start without, and there may be accounts later. */
+/* Without any there is an empty file: mosquitto does not start without, and there may be accounts later. Only
+ * made where there is none, never put in the place of one: `llamad enrol` may write the first account right
+ * now. */
 static int prepare_accounts(int dir, const struct broker_user *user, char error[BROKER_ERROR_SIZE])
 {
-    const struct buf none = BUF_INIT;
-    if (faccessat(dir, ACCOUNTS, F_OK, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT) {
-        return write_file(dir, ACCOUNTS, &none, user, error);
+    int fd = openat(dir, ACCOUNTS, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0 && errno != EEXIST) {
+        return fail(error, "cannot write broker file", ACCOUNTS);
+    }
+    if (fd >= 0) {
+        close(fd);
     }
     if (user->change && fchownat(dir, ACCOUNTS, user->uid, user->gid, AT_SYMLINK_NOFOLLOW) != 0) {
         return fail(error, "cannot change the owner of", ACCOUNTS);

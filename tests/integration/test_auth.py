@@ -2,6 +2,7 @@
 
 import socket
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
@@ -249,7 +250,8 @@ def test_passwords_are_kept_as_slow_hashes_that_only_the_owner_reads(tmp_path):
     assert accounts.run("passwd", "--list").stdout == "anna\tadmin\nrita\tread\n", "the scope stays"
     accounts.remove("passwd", "anna")
     assert "anna" not in accounts.users.read_text()
-    assert list(tmp_path.iterdir()) == [accounts.users], "nothing is left beside it"
+    lock = tmp_path / "users.lock"
+    assert sorted(tmp_path.iterdir()) == [accounts.users, lock] and lock.stat().st_size == 0, "nothing else is left beside it"
 
 
 def test_tokens_are_shown_once_and_kept_as_digests(tmp_path):
@@ -259,6 +261,16 @@ def test_tokens_are_shown_once_and_kept_as_digests(tmp_path):
     assert accounts.run("token", "--list").stdout.startswith("prometheus\tread\t20")
     again = accounts.run("token", "prometheus")
     assert again.returncode == 1 and "has a token already" in again.stderr
+
+
+def test_many_who_change_a_file_at_once_lose_nothing(tmp_path):
+    accounts = Accounts(tmp_path)
+    with ThreadPoolExecutor(8) as pool:
+        done = list(pool.map(lambda n: accounts.run("token", f"script-{n}"), range(24)))
+        users = list(pool.map(lambda n: accounts.run("passwd", f"user-{n}", stdin=PASSWORD + "\n"), range(8)))
+    assert not [one for one in done + users if one.returncode], "each says that it did it"
+    assert {line.split("\t")[0] for line in accounts.run("token", "--list").stdout.splitlines()} == {f"script-{n}" for n in range(24)}
+    assert len(accounts.run("passwd", "--list").stdout.splitlines()) == 8
 
 
 @pytest.mark.parametrize("password", ["short", "", "ümläuts"])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -35,6 +37,23 @@ def test_first_call_makes_what_openssl_accepts_and_the_second_keeps_it(certs):
     assert certs().stdout.count("kept ") == 2
     assert certs("--renew").stdout.count("kept ") == 2, "it is not due"
     assert {path.name: path.read_bytes() for path in certs.folder.iterdir()} == before
+
+
+def same_key(certificate: Path, key: Path) -> bool:
+    return openssl("x509", "-in", certificate, "-noout", "-pubkey") == openssl("pkey", "-in", key, "-pubout")
+
+
+def test_two_at_once_make_one_authority(certs):
+    """As `llamad enrol` while llamad first starts."""
+    for _ in range(8):
+        shutil.rmtree(certs.folder, ignore_errors=True)
+        with ThreadPoolExecutor(4) as pool:
+            done = list(pool.map(lambda _: certs(), range(4)))
+        assert not [one for one in done if one.returncode], done
+        assert sum("made    " + str(certs.folder / "ca.crt") in one.stdout for one in done) == 1, done
+        assert same_key(certs.folder / "ca.crt", certs.folder / "ca.key")
+        assert same_key(certs.folder / "server.crt", certs.folder / "server.key")
+        openssl("verify", "-CAfile", certs.folder / "ca.crt", certs.folder / "server.crt")
 
 
 def test_another_name_is_added_under_the_same_authority(certs):

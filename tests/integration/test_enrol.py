@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import subprocess
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import yaml
 
 from tests.support.locked_broker import LockedBroker
-from tests.support.processes import AGENT, LLAMAD, Process, write_yaml
+from tests.support.processes import AGENT, LLAMAD, Process, free_port, write_yaml
 from tests.support.waiting import wait_until
 
 
@@ -113,6 +117,31 @@ def test_what_is_no_word_writes_nothing(shared, tmp_path, change, text):
 def test_word_may_come_by_standard_input(shared, tmp_path):
     assert agent_enrol(tmp_path / "config.yaml", "-", stdin=shared.enrol("pi-in") + "\n").returncode == 0
     assert yaml.safe_load((tmp_path / "config.enrolled.yaml").read_text())["node"]["name"] == "pi-in"
+
+
+def test_enrolled_while_llamad_first_starts(stack, tmp_path):
+    """One authority for both, and no account is lost."""
+    state = Path(tempfile.mkdtemp(prefix="llamad-state-"))
+    state.chmod(0o755)
+    port, tls_port = free_port(), free_port()
+    llamad = stack.llamad({"broker": {"run": True, "port": port, "tls": {"listen": "127.0.0.1", "port": tls_port}},
+                           "cluster": {"state_dir": str(state)}}, broker_port=port, start=False)
+
+    def enrol(name: str) -> str:
+        out = subprocess.run([LLAMAD, "enrol", "-c", llamad.config_path, "--host", "localhost", name], capture_output=True, text=True)
+        assert out.returncode == 0, out.stderr
+        return re.search(r"smc1-\S+", out.stdout)[0]
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            words = pool.map(enrol, [f"pi-{n}" for n in range(8)])
+            llamad.start()
+            llamad.wait_broker()
+            for n, word in enumerate(words):
+                config = tmp_path / str(n) / "config.yaml"
+                config.parent.mkdir()
+                wait_until(lambda: agent_enrol(config, word).returncode == 0, 5, f"pi-{n} gets in", interval=0.2)
+    finally:
+        shutil.rmtree(state, ignore_errors=True)
 
 
 def test_refused_account_writes_nothing(shared, tmp_path):

@@ -239,6 +239,32 @@ static void damaged_file_is_named_and_left_alone(void **state)
     assert_true(authority_keep(certs, &names, NOW, &made, error) < 0);
 }
 
+/* Power failed between the key and its certificate, or the authority was made anew. */
+static void what_does_not_belong_together_is_made_anew(void **state)
+{
+    (void)state;
+    struct authority_names names = names_of("llama.lan", NULL);
+    char command[512];
+    bool made;
+    keep(&names, NOW);
+    assert_int_equal(authority_issue(certs, "other", NULL, NOW, error), 0);
+    snprintf(command, sizeof command, "cp %s/other.key %s/server.key", certs, certs);
+    assert_int_equal(system(command), 0);
+    assert_true(keep(&names, NOW));
+    assert_false(keep(&names, NOW));
+    assert_int_equal(unlink(path("server.key")), 0);
+    assert_true(keep(&names, NOW));
+    /* Another authority whose server was not made yet. */
+    assert_int_equal(unlink(path("ca.key")) | unlink(path("ca.crt")), 0);
+    assert_int_equal(authority_make(certs, false, NOW, &made, error), 0);
+    assert_true(keep(&names, NOW));
+    snprintf(command, sizeof command,
+             "openssl verify -attime %lld -CAfile %s/ca.crt %s/server.crt >/dev/null", (long long)NOW, certs,
+             certs);
+    assert_int_equal(system(command), 0);
+    assert_false(keep(&names, NOW));
+}
+
 static void authority_is_given_as_der(void **state)
 {
     (void)state;
@@ -279,6 +305,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(client_gets_a_certificate_that_is_no_servers, setup, teardown),
         cmocka_unit_test_setup_teardown(authority_without_its_key_signs_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(damaged_file_is_named_and_left_alone, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_does_not_belong_together_is_made_anew, setup, teardown),
         cmocka_unit_test_setup_teardown(authority_is_given_as_der, setup, teardown),
         cmocka_unit_test_setup_teardown(machine_has_names, setup, teardown),
     };
