@@ -1,6 +1,7 @@
 #include "enrol.h"
 
 #include "conf.h"
+#include "conf_check.h"
 #include "config.h"
 #include "enrol_check.h"
 #include "enrol_files.h"
@@ -65,6 +66,11 @@ static int read_word(const struct wish *wish, struct enrolment *ret)
     if (e != 0) {
         fprintf(stderr, "alpaca-agent enrol: the word %s\n", why);
         return EXIT_USAGE;
+    }
+    for (size_t i = 0; i < ret->host_count; i++) { /* or no agent would start with what is written of it */
+        if (conf_check_host(ret->hosts[i])) {
+            return error_line("the word holds a host that none can be:", ret->hosts[i]), EXIT_USAGE;
+        }
     }
     return 0;
 }

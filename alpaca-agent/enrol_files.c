@@ -56,8 +56,8 @@ static int find_owner(const char *path, struct secret_owner *ret_owner, mode_t *
     return e;
 }
 
-static void write_layer(const struct enrol_files *files, const struct enrolment *enrolment, const char *host,
-                        struct buf *out)
+void enrol_files_write_layer(const struct enrol_files *files, const struct enrolment *enrolment,
+                             const char *host, struct buf *out)
 {
     const char *ca = enrolment->tls == ENROLMENT_CA       ? files->ca
                      : enrolment->tls == ENROLMENT_PUBLIC ? ENROL_PUBLIC_CA
@@ -113,7 +113,7 @@ int enrol_files_write(const char *config, const struct enrol_files *files, const
     }
     buf_printf(&password, "%s\n", enrolment->password);
     enrolment_write_ca(enrolment, &ca);
-    write_layer(files, enrolment, host, &layer);
+    enrol_files_write_layer(files, enrolment, host, &layer);
     e = make_config(config, owner, mode, error);
     if (e == 0 && enrolment->tls == ENROLMENT_CA) {
         e = write_one(files->ca, &ca, mode, owner, error);

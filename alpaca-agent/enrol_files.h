@@ -16,6 +16,9 @@ struct enrol_files {
 
 /* Their absolute paths beside `config`. 0 or -errno with `error` filled in. */
 int enrol_files_of(const char *config, struct enrol_files *ret_files, char error[ENROL_FILES_ERROR]);
+/* The layer's text. Pure. */
+void enrol_files_write_layer(const struct enrol_files *files, const struct enrolment *enrolment,
+                             const char *host, struct buf *out);
 /* Writes them; the layer last, so that an agent that starts in between finds the old enrolment or the new
  * one. In a folder of root's that a group may enter, that group (the service's) may read them, else only the
  * folder's owner. A configuration that is not there yet is made, without a key in it. 0 or -errno with

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import shutil
 import subprocess
 import tempfile
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -111,6 +113,14 @@ def test_service_of_a_package_may_read_what_root_wrote(shared, tmp_path):
 def test_what_is_no_word_writes_nothing(shared, tmp_path, change, text):
     out = agent_enrol(tmp_path / "config.yaml", change(shared.enrol("pi-x")))
     assert out.returncode == 64 and text in out.stderr and out.stderr.count("\n") == 1, out
+    assert not list(tmp_path.iterdir())
+
+
+def test_whole_word_with_a_host_that_is_none_writes_nothing(tmp_path):
+    raw = b"\0".join([b"pi", b"secret", b"alpaca", b"8883", b"llama..lan", b"", b"n"])
+    word = "smc1-" + base64.urlsafe_b64encode(raw + zlib.crc32(raw).to_bytes(4, "little")).decode().rstrip("=")
+    out = agent_enrol(tmp_path / "config.yaml", word, "--no-check")
+    assert out.returncode == 64 and "a host that none can be: llama..lan" in out.stderr, out
     assert not list(tmp_path.iterdir())
 
 
