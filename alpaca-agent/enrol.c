@@ -147,10 +147,12 @@ static void begin_using(const char *config)
 
 /* --- all of it --- */
 
-/* The caller frees it. */
+/* The service's, too, where we may not look at it: who forgot sudo is to be told so, and not to change some
+ * other file that no service reads. The caller frees it. */
 static char *find_config(const struct wish *wish)
 {
-    if (wish->config || access(INSTALLED, F_OK) == 0) {
+    bool installed = access(INSTALLED, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR);
+    if (wish->config || installed) {
         return strdup(wish->config ? wish->config : INSTALLED);
     }
     struct conf *conf = conf_load(NULL, getenv);
@@ -168,6 +170,9 @@ static int take(const struct wish *wish, const char *config)
     int status = read_word(wish, &enrolment);
     if (status == 0 && enrol_files_of(config, &files, error) != 0) {
         status = error_line(error, NULL);
+    }
+    if (status == 0 && access(files.layer, F_OK) != 0 && errno == EACCES) {
+        status = error_line(strerror(EACCES), files.layer);
     }
     status = status ? status : try_account(wish, &enrolment, &host);
     if (status == 0 && enrol_files_write(config, &files, &enrolment, enrolment.hosts[host], error) != 0) {

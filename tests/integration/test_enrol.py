@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import re
 import shutil
 import subprocess
@@ -37,6 +38,12 @@ def shared(module_stack):
 def agent_enrol(config: Path, word: str, *options: str, stdin: str = "") -> subprocess.CompletedProcess:
     return subprocess.run([AGENT, "enrol", "-c", config, *options, word], capture_output=True, text=True, timeout=20,
                           input=stdin)
+
+
+def whole_word(*parts: bytes) -> str:
+    """With a right checksum, whatever is in it."""
+    raw = b"\0".join(parts)
+    return "smc1-" + base64.urlsafe_b64encode(raw + zlib.crc32(raw).to_bytes(4, "little")).decode().rstrip("=")
 
 
 @pytest.mark.parametrize("name", ["pi-kitchen", "pi b ü"])
@@ -117,8 +124,7 @@ def test_what_is_no_word_writes_nothing(shared, tmp_path, change, text):
 
 
 def test_whole_word_with_a_host_that_is_none_writes_nothing(tmp_path):
-    raw = b"\0".join([b"pi", b"secret", b"alpaca", b"8883", b"llama..lan", b"", b"n"])
-    word = "smc1-" + base64.urlsafe_b64encode(raw + zlib.crc32(raw).to_bytes(4, "little")).decode().rstrip("=")
+    word = whole_word(b"pi", b"secret", b"alpaca", b"8883", b"llama..lan", b"", b"n")
     out = agent_enrol(tmp_path / "config.yaml", word, "--no-check")
     assert out.returncode == 64 and "a host that none can be: llama..lan" in out.stderr, out
     assert not list(tmp_path.iterdir())
@@ -152,6 +158,33 @@ def test_enrolled_while_llamad_first_starts(stack, tmp_path):
                 wait_until(lambda: agent_enrol(config, word).returncode == 0, 5, f"pi-{n} gets in", interval=0.2)
     finally:
         shutil.rmtree(state, ignore_errors=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_who_forgot_sudo_is_told_and_changes_nothing_else():
+    """As after the packages were installed: their folders are for root and the service."""
+    home = Path(tempfile.mkdtemp(prefix="home-"))
+    (home / ".smollama").mkdir()
+    (home / ".smollama" / "config.yaml").write_text("node: {name: pi}\n")
+    for path in (home, home / ".smollama"):
+        os.chown(path, 65534, 65534)
+    script = ("mount -t tmpfs -o mode=755 tmpfs /usr/local/etc && cd /usr/local/etc && mkdir -m 750 llamad alpaca-agent && "
+              "echo > llamad/config.yaml && echo > alpaca-agent/config.yaml && cd / && "
+              'exec setpriv --reuid 65534 --regid 65534 --clear-groups env HOME="$0" "$@"')
+
+    def as_nobody(*command: object) -> subprocess.CompletedProcess:
+        return subprocess.run(["unshare", "--mount", "sh", "-c", script, home, *command], capture_output=True, text=True, timeout=20)
+    try:
+        if as_nobody(AGENT, "--version").returncode:
+            pytest.skip("nobody may run what was built here, or nothing may be mounted")
+        out = as_nobody(LLAMAD, "enrol", "pi")
+        assert out.returncode == 78 and "/usr/local/etc/llamad/config.yaml: cannot be read: Permission denied" in out.stderr, out
+        word = whole_word(b"pi", b"secret", b"alpaca", b"1", b"localhost", b"", b"n")
+        out = as_nobody(AGENT, "enrol", "--no-check", word)
+        assert out.returncode == 1 and "Permission denied" in out.stderr and "/usr/local/etc/alpaca-agent/" in out.stderr, out
+        assert [path.name for path in (home / ".smollama").iterdir()] == ["config.yaml"]
+    finally:
+        shutil.rmtree(home)
 
 
 def test_refused_account_writes_nothing(shared, tmp_path):
