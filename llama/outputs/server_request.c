@@ -72,7 +72,7 @@ static const char *custom_header(struct lws *wsi, const char *name, char *buffer
 /* How it came here: straight, or by proxies of ours. */
 static void read_way(struct server *server, struct lws *wsi, struct request *request)
 {
-    char x_for[1024], x_proto[32], x_prefix[COOKIE_PATH_MAX + 2];
+    char x_proto[32], x_prefix[COOKIE_PATH_MAX + 2];
     const struct connection *connection = lws_get_opaque_user_data(wsi);
     struct forwarded how = {.https = server->rules.tls, .path = "/"};
     if (connection) {
@@ -84,7 +84,9 @@ static void read_way(struct server *server, struct lws *wsi, struct request *req
         memcpy(how.path, server->public_path, sizeof how.path);
     }
     const struct forwarded_headers headers = {
-        .x_for = header(wsi, WSI_TOKEN_X_FORWARDED_FOR, x_for, sizeof x_for),
+        /* all of it, however long: the end is the proxy's, and a client can put as much before it as it likes
+         */
+        .x_for = header(wsi, WSI_TOKEN_X_FORWARDED_FOR, (char *)server->scratch, LIMIT_HEADERS + 1),
         .x_proto = custom_header(wsi, "x-forwarded-proto:", x_proto, sizeof x_proto),
         .x_prefix = custom_header(wsi, "x-forwarded-prefix:", x_prefix, sizeof x_prefix)};
     forwarded_read(&headers, server->proxies, server->proxy_count, &how);

@@ -109,6 +109,17 @@ def test_one_guesser_holds_up_nobody_else_behind_the_proxy(scene):
     assert "192.0.2." not in scene.llamad.log
 
 
+def test_what_a_client_puts_before_the_proxys_word_hides_nobody(scene):
+    """As HAProxy hands it on: the client's own header, and behind it one of the proxy's, in a line of its own or in the same."""
+    head = f"POST /api/session HTTP/1.1\r\nHost: localhost\r\nAuthorization: {basic('anna', 'wrong')}\r\nContent-Length: 0\r\n"
+    for lie, source in (("X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-For: 198.51.100.21", "198.51.100.21"),
+                        ("X-Forwarded-For: " + "192.0.2.1, " * 500 + "198.51.100.22", "198.51.100.22"),
+                        ("X-Forwarded-For: " + "x" * 8000 + "\r\nX-Forwarded-For: 198.51.100.23", "198.51.100.23")):
+        assert Http("127.0.0.1", scene.llamad.port).raw_status(f"{head}{lie}\r\n\r\n".encode()) == 401
+        scene.llamad.wait_log(f"http: {source}: refused: a wrong name or password")
+    assert "192.0.2.1" not in scene.llamad.log
+
+
 def test_who_is_no_proxy_is_not_believed(scene):
     lies = {"X-Forwarded-For": "198.51.100.1", "X-Forwarded-Proto": "https", "X-Forwarded-Prefix": "/elsewhere", "Content-Length": "0"}
 
