@@ -107,7 +107,11 @@ static void take(struct server_tls *tls, struct pair *pair)
     } else if (SSL_CTX_use_cert_and_key(tls->context, pair->leaf, pair->key, pair->chain, 1) != 1) {
         keep(tls->cert, ERR_reason_error_string(ERR_peek_error()));
     } else if (!same) {
-        day_of(X509_get0_notAfter(pair->leaf), until);
+        const ASN1_TIME *end = X509_get0_notAfter(pair->leaf);
+        day_of(end, until);
+        if (X509_cmp_current_time(end) < 0) {
+            log_warning("http.tls: the new certificate ended on %s; is the clock right?", until);
+        }
         log_info("http.tls: new certificate taken over, valid until %s", until);
     }
 }

@@ -143,6 +143,16 @@ def test_certificate_is_exchanged_and_nobody_notices(stack, how):
     live.close()
 
 
+def test_certificate_that_has_ended_is_told(stack):
+    """At the start as a warning of the configuration, later when it is taken over."""
+    authority = Authority(stack.folder / "tls")
+    made = start(stack, authority)
+    replace(made, *authority.server("ended", days=-1))
+    made.llamad.wait_log("warning http.tls: the new certificate ended on 20", 6)
+    check = run_to_end([LLAMAD, "--check", "-c", made.llamad.config_path], stack.folder)
+    assert check.returncode == 0 and "the certificate ended on 20" in check.stdout + check.stderr
+
+
 def test_spoilt_certificate_changes_nothing(stack):
     authority = Authority(stack.folder / "tls")
     made = start(stack, authority)
