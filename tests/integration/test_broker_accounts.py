@@ -7,6 +7,7 @@ import ssl
 import pytest
 
 from tests.support.locked_broker import LockedBroker
+from tests.support.raw_mqtt import RawMqtt, publish_packet
 from tests.support.waiting import hold, wait_until
 
 ODD_NAMES = ["pi b ü", "%c", "a%ub", "$x"[1:] + "$", "日本語-1", "a'b\"c\\d", "x y"]
@@ -62,6 +63,44 @@ def test_node_speaks_for_itself_alone_whatever_its_name(locked, everything, name
     assert own == {f"alpaca/{name}/{kind}" for kind in ("status", "health", "readings", "observations", "memories", "stats")}
     assert everything.messages(f"smollama/{name}/readings")
     node.close()
+
+
+@pytest.mark.parametrize("topic", ["alpaca/pi-b/status", "llama/status", "llama/pi-b/availability", "homeassistant/device/alpaca/x/config"])
+def test_will_speaks_for_nobody_else(locked, everything, topic):
+    """A last will is published by the broker, not by the client."""
+    victim = connect(locked, "pi-b")
+    attacker = RawMqtt(locked.tls_port, locked.ca, "pi-a", locked.passwords["pi-a"], will=(topic, b"forged"))
+    attacker.socket.close()
+    own = RawMqtt(locked.tls_port, locked.ca, "pi-a", locked.passwords["pi-a"], will=("alpaca/pi-a/status", b"gone by " + topic.encode()))
+    assert own.code == 0
+    own.socket.close()
+    everything.wait_for("alpaca/pi-a/status", lambda m: m.payload == b"gone by " + topic.encode())
+    assert not [m.topic for m in everything.messages() if m.payload == b"forged"]
+    victim.close()
+
+
+def test_alias_of_a_forbidden_topic_is_forbidden(locked, everything):
+    node = RawMqtt(locked.tls_port, locked.ca, "pi-a", locked.passwords["pi-a"])
+    node.socket.sendall(publish_packet("alpaca/pi-a/stats", b"by name", alias=1) + publish_packet("", b"by alias", alias=1))
+    everything.wait_for("alpaca/pi-a/stats", lambda m: m.payload == b"by alias")
+    node.socket.sendall(publish_packet("alpaca/pi-b/stats", b"forged", alias=1) + publish_packet("", b"forged", alias=1) +
+                        publish_packet("alpaca/pi-a/stats", b"after it"))
+    everything.wait_for("alpaca/pi-a/stats", lambda m: m.payload == b"after it")
+    assert not [m.topic for m in everything.messages() if m.payload == b"forged"]
+    node.socket.close()
+
+
+def test_node_gets_nothing_that_was_retained_before_it_came(locked, everything):
+    topics = ("alpaca/pi-b/health", "smollama/pi-b/readings", "llama/pi-b/state", "homeassistant/device/alpaca/x/config",
+              "alpaca/pi-a/refresh")
+    for topic in topics:
+        everything.publish(topic, b"kept", retain=True)
+    node = connect(locked, "pi-a", "#", "+/+/+", "homeassistant/#")
+    node.wait_for("alpaca/pi-a/refresh")
+    hold(lambda: {m.topic for m in node.messages()} == {"alpaca/pi-a/refresh"}, 0.2, "nothing else reaches it")
+    node.close()
+    for topic in topics:
+        everything.publish(topic, b"", retain=True)
 
 
 def test_node_hears_its_own_refresh_alone(locked, everything):

@@ -18,23 +18,30 @@ def varint(n: int) -> bytes:
             return out
 
 
-def publish_packet(topic: str, payload: bytes) -> bytes:
-    """QoS 0, MQTT 5, no properties."""
-    rest = struct.pack(">H", len(topic.encode())) + topic.encode() + b"\0" + payload
+def text(data: bytes) -> bytes:
+    return struct.pack(">H", len(data)) + data
+
+
+def publish_packet(topic: str, payload: bytes, alias: int = 0) -> bytes:
+    """QoS 0, MQTT 5, without properties but for a topic alias."""
+    properties = b"\x23" + struct.pack(">H", alias) if alias else b""
+    rest = text(topic.encode()) + varint(len(properties)) + properties + payload
     return b"\x30" + varint(len(rest)) + rest
 
 
 class RawMqtt:
     """One connection; CONNECT is sent and CONNACK read unless told otherwise."""
 
-    def __init__(self, port: int, ca: Path | None = None, user: str = "", password: str = "", connect: bool = True):
+    def __init__(self, port: int, ca: Path | None = None, user: str = "", password: str = "", connect: bool = True,
+                 will: tuple[str, bytes] | None = None):
         self.socket: socket.socket = socket.create_connection(("127.0.0.1", port), timeout=5)
         if ca:
             self.socket = ssl.create_default_context(cafile=str(ca)).wrap_socket(self.socket, server_hostname="localhost")
         self.code = None
         if connect:
-            body = b"\0\4MQTT\5\xc2\0\0\0" + b"".join(struct.pack(">H", len(part)) + part for part in
-                                                  (b"raw", user.encode(), password.encode()))
+            # A will is retained and of QoS 0, without properties.
+            flags, said = (b"\xe6", b"\0" + text(will[0].encode()) + text(will[1])) if will else (b"\xc2", b"")
+            body = b"\0\4MQTT\5" + flags + b"\0\0\0" + text(b"raw") + said + text(user.encode()) + text(password.encode())
             self.socket.sendall(b"\x10" + varint(len(body)) + body)
             self.code = self.socket.recv(100)[3]
 
