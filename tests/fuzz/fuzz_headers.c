@@ -116,9 +116,10 @@ static void check_host(const char *host, const char *origin)
     if (rules_host_public(&rules, host, &https)) {
         require(https && rules_host_allowed(&rules, host));
     }
-    if (rules_host_allowed(&rules, host)) {
-        require(!strpbrk(host, "/@?#\\ \t\r\n,"));
+    if (!rules_host_allowed(&rules, host)) {
+        return; /* refused before anybody looks at its origin */
     }
+    require(!strpbrk(host, "/@?#\\ \t\r\n,"));
     if (rules_origin_allowed(&rules, origin, host)) {
         require(strncasecmp(origin, "http", 4) == 0 && !strpbrk(origin + 8, "/@?#\\ \t\r\n,"));
     }
