@@ -27,6 +27,7 @@ def test_heartbeat_has_the_shape_of_the_contract(stack):
     reader = stack.mqtt_client("alpaca/#")
     stack.agent(node, {"alpaca": {"labels": {"room": "kitchen"}}}, announce=True)
     message = reader.wait_for("alpaca/kitchen/health", lambda m: set(m.json["snapshots"]) == set(KINDS)
+                              and all(m.json["snapshots"][kind]["seq"] >= 1 for kind in KINDS)
                               and m.json["source"]["node_name"] == "kitchen")
     beat = message.json
     assert (message.retain, message.qos) == (True, 1)
