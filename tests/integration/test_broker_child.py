@@ -63,6 +63,22 @@ def test_killed_broker_is_started_again(stack, llamad):
     llamad.wait_node("kitchen", "online", via="mqtt")
 
 
+def test_restart_with_its_broker_is_no_event_of_the_nodes(stack, llamad):
+    """A broker that ends publishes everybody's will, and remembers it: those who come back were never gone."""
+    node, broken = stack.node(), stack.node("empty")
+    for each in (node, broken):
+        stack.agent(each, {"alpaca": {"heartbeat_interval": 2}}, broker_port=llamad.broker_port, announce=True)
+    llamad.wait_node("kitchen", "online", via="mqtt")
+    broken.stop()
+    llamad.wait_node("empty", "degraded", cause="smollama_down")
+    before = llamad.events(limit=1000)
+    llamad.stop()
+    llamad.start()
+    llamad.wait_node("kitchen", "online", via="mqtt", timeout=10)
+    llamad.wait_node("empty", "degraded", cause="smollama_down", timeout=10)
+    assert llamad.events(limit=1000) == before
+
+
 def test_broker_that_hangs_is_started_again(stack, state_dir, tmp_path):
     """It lives, its kernel takes connections, and nobody answers: the keepalive tells. Time is made to pass."""
     port, clock = free_port(), SetClock(tmp_path)

@@ -133,6 +133,11 @@ static void after_the_start_polls_tell_of_who_is_offline_by_the_brokers_memory(v
     check(&e, &fresh, STATE_UNREACHABLE, CAUSE_STOPPED, VIA_NONE, "connection refused");
     set_probe(&e, PROBE_OK, "");
     check(&e, &fresh, STATE_ONLINE, CAUSE_AGENT_DOWN, VIA_HTTP, "HTTP answers");
+    set_presence(&e, PRESENCE_WILL, S, true); /* of a broker that ended as well, maybe */
+    assert_false(verdict_silent_on_mqtt(&e, &fresh, now));
+    set_probe(&e, PROBE_NONE, "");
+    check(&e, &fresh, STATE_UNKNOWN, CAUSE_STARTING, VIA_NONE, "");
+    set_presence(&e, PRESENCE_STOPPED, S, true);
     e.agent.heartbeat_ms =
         NOW_MS - 100 * S; /* known to have lived: then the return of the link is no reason */
     fresh.down_ms = NOW_MS - 60 * S;
