@@ -18,7 +18,8 @@
 
 enum { EXIT_USAGE = 64, EXIT_CONFIG = 78 };
 
-#define INSTALLED SYSCONFDIR "/alpaca-agent/config.yaml"
+#define INSTALLED     SYSCONFDIR "/alpaca-agent/config.yaml"
+#define SHORT_OPTIONS ":c:h"
 
 static const char usage[] =
     "Usage: alpaca-agent enrol [-c FILE] [--no-check] WORD|-\n"
@@ -209,10 +210,11 @@ static int parse(int argc, char **argv, struct wish *wish)
                                             {"no-check", no_argument, NULL, 'n'},
                                             {"help", no_argument, NULL, 'h'},
                                             {NULL, 0, NULL, 0}};
+    char typed[CONF_OPTION_SIZE];
     int option;
     opterr = 0;
     optind = 0;
-    while ((option = getopt_long(argc, argv, ":c:h", options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, SHORT_OPTIONS, options, NULL)) != -1) {
         switch (option) {
         case 'c':
             wish->config = optarg;
@@ -226,7 +228,7 @@ static int parse(int argc, char **argv, struct wish *wish)
         case ':':
             return bad_usage("a file name is missing behind", argv[optind - 1]);
         default:
-            return bad_usage("unknown option", argv[optind - 1]);
+            return bad_usage("unknown option", conf_wrong_option(argv, SHORT_OPTIONS, typed));
         }
     }
     if (optind + 1 != argc) {

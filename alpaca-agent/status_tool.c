@@ -19,6 +19,7 @@
 /* Of the packaged service, which is what is asked about where there is one. */
 #define SERVICE_CONFIG SYSCONFDIR "/alpaca-agent/config.yaml"
 #define TIMEOUT_MS     3000
+#define SHORT_OPTIONS  ":c:h"
 
 enum { TROUBLE = 1, NOT_RUNNING = 3, UNKNOWN = 4, WRONG_USAGE = 64, WRONG_CONFIG = 78 };
 
@@ -129,16 +130,23 @@ struct wish {
     bool json;
 };
 
+static int bad_usage(const char *what, const char *which)
+{
+    fprintf(stderr, "alpaca-agent status: %s %s; try 'alpaca-agent status --help'\n", what, which);
+    return WRONG_USAGE;
+}
+
 static int parse(int argc, char **argv, struct wish *wish)
 {
     static const struct option options[] = {{"config", required_argument, NULL, 'c'},
                                             {"json", no_argument, NULL, 'j'},
                                             {"help", no_argument, NULL, 'h'},
                                             {NULL, 0, NULL, 0}};
+    char typed[CONF_OPTION_SIZE];
     int option;
     opterr = 0;
     optind = 0;
-    while ((option = getopt_long(argc, argv, ":c:h", options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, SHORT_OPTIONS, options, NULL)) != -1) {
         switch (option) {
         case 'c':
             wish->config = optarg;
@@ -149,18 +157,13 @@ static int parse(int argc, char **argv, struct wish *wish)
         case 'h':
             fputs(usage, stdout);
             return 0;
+        case ':':
+            return bad_usage("a file name is missing behind", argv[optind - 1]);
         default:
-            fprintf(stderr, "alpaca-agent status: wrong option %s; try 'alpaca-agent status --help'\n",
-                    argv[optind - 1]);
-            return WRONG_USAGE;
+            return bad_usage("unknown option", conf_wrong_option(argv, SHORT_OPTIONS, typed));
         }
     }
-    if (optind < argc) {
-        fprintf(stderr, "alpaca-agent status: unexpected argument %s; try 'alpaca-agent status --help'\n",
-                argv[optind]);
-        return WRONG_USAGE;
-    }
-    return -1;
+    return optind < argc ? bad_usage("unexpected argument", argv[optind]) : -1;
 }
 
 /* False after telling what is wrong. */

@@ -37,6 +37,30 @@ static void report_unknown(struct pass *pass, const struct yaml_node *entry, con
                      group, log_escape(shown, sizeof shown, entry->key, strlen(entry->key)), nearest);
 }
 
+/* What YAML or our own pages know, and would be missed here: an error, whosever the section is. `group` is ""
+ * at the root. True if it was reported. */
+static bool report_misplaced(struct pass *pass, const struct yaml_node *entry, const char *group)
+{
+    char place[PATH_MAX + 16], name[128];
+    int n = snprintf(name, sizeof name, "%s%s%s", group, *group ? "." : "", entry->key);
+    const char *dot = strchr(entry->key, '.');
+    if (n < 0 || (size_t)n >= sizeof name) {
+        return false;
+    }
+    if (strcmp(entry->key, "<<") == 0) {
+        conf_problem_add(pass->conf, CONF_ERROR, where(pass, entry->key_line, place),
+                         "%s: merge keys are not followed here; write out what it stands for", name);
+        return true;
+    }
+    if (dot && (conf_key_find(name) >= 0 || conf_is_group(name))) {
+        conf_problem_add(pass->conf, CONF_ERROR, where(pass, entry->key_line, place),
+                         "%s: the dot stands for nesting: write %.*s: {%s: …}", name, (int)(dot - entry->key),
+                         entry->key, dot + 1);
+        return true;
+    }
+    return false;
+}
+
 /* YAML lets the last one count, as Smollama does; two are never meant. True if `i` is not the last one of its
  * name: then it is not read. */
 static bool is_overruled(struct pass *pass, const struct yaml_node *parent, size_t i, const char *name,
@@ -80,7 +104,9 @@ static void apply_group(struct pass *pass, const struct yaml_node *node, const c
         bool fits = n > 0 && (size_t)n < sizeof name && !strchr(entry->key, '.');
         int key = fits ? conf_key_find(name) : -1;
         bool is_group = key < 0 && fits && conf_is_group(name);
-        if (key < 0 && !is_group) {
+        if (key < 0 && !is_group && report_misplaced(pass, entry, group)) {
+            continue;
+        } else if (key < 0 && !is_group) {
             report_unknown(pass, entry, group, ours);
         } else if (is_overruled(pass, node, i, name, ours)) {
             continue;
@@ -109,7 +135,9 @@ static void apply_root(struct pass *pass, const struct yaml_node *root)
     for (size_t i = 0; i < root->count && !pass->conf->no_memory; i++) {
         const struct yaml_node *entry = &root->children[i];
         enum conf_section kind = conf_section_kind(entry->key);
-        if (kind == SECTION_UNKNOWN) {
+        if (kind == SECTION_UNKNOWN && report_misplaced(pass, entry, "")) {
+            continue;
+        } else if (kind == SECTION_UNKNOWN) {
             report_section(pass, entry);
         } else if (kind != SECTION_SMOLLAMA &&
                    !is_overruled(pass, root, i, entry->key, kind == SECTION_OURS)) {

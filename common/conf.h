@@ -102,6 +102,10 @@ int conf_main(int argc, char **argv, const struct conf_program *program, struct 
 /* Reads the file of `running` again, by the same command line: its options still overrule the file. Not
  * checked yet. NULL with errno when memory ran out. */
 struct conf *conf_reload(const struct conf *running);
+/* After getopt_long, told of the short options `known`, returned '?': the option as it was typed. Returns
+ * `typed` or one of argv. */
+#define CONF_OPTION_SIZE 3
+const char *conf_wrong_option(char **argv, const char *known, char typed[CONF_OPTION_SIZE]);
 enum conf_who { CONF_AGENT, CONF_LLAMAD };
 struct conf_changes {
     bool live, reconnect, restart; /* a key changed that this is said of in the table */

@@ -83,7 +83,18 @@ static int print_reference(const struct conf_program *program)
     return write_out(program, &out);
 }
 
+#define SHORT_OPTIONS ":c:D:vh"
 enum { OPTION_CHECK = 256, OPTION_FORMAT, OPTION_REFERENCE, OPTION_VERSION, OPTION_FLAG };
+
+/* Of several behind one dash getopt names none: it may not even have gone on to the next argument. */
+const char *conf_wrong_option(char **argv, const char *known, char typed[CONF_OPTION_SIZE])
+{
+    if (optopt <= ' ' || optopt > '~' || strchr(known, optopt)) {
+        return argv[optind - 1];
+    }
+    snprintf(typed, CONF_OPTION_SIZE, "-%c", optopt);
+    return typed;
+}
 
 /* -1 to go on, else the exit status. */
 static int take_option(int option, char **argv, const struct conf_program *program, struct arguments *ret)
@@ -112,8 +123,10 @@ static int take_option(int option, char **argv, const struct conf_program *progr
         return 0;
     case ':':
         return usage_error(program, "an argument is missing behind", argv[optind - 1]);
-    default:
-        return usage_error(program, "unknown option", argv[optind - 1]);
+    default: {
+        char typed[CONF_OPTION_SIZE];
+        return usage_error(program, "unknown option", conf_wrong_option(argv, SHORT_OPTIONS, typed));
+    }
     }
 }
 
@@ -137,7 +150,7 @@ static int parse_arguments(int argc, char **argv, const struct conf_program *pro
     int option, status = -1;
     opterr = 0; /* our own messages */
     optind = 0; /* glibc: start anew, so that tests can call this twice */
-    while (status < 0 && (option = getopt_long(argc, argv, ":c:D:vh", options, NULL)) != -1) {
+    while (status < 0 && (option = getopt_long(argc, argv, SHORT_OPTIONS, options, NULL)) != -1) {
         if (program->flags && option >= OPTION_FLAG) {
             *program->flags[option - OPTION_FLAG].given = true;
         } else {

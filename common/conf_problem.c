@@ -64,6 +64,23 @@ void conf_place_node(struct conf_place *place, const char *file, unsigned line)
     snprintf(place->where, sizeof place->where, "%s:%u", file, line);
 }
 
+/* A value as it may stand in a log: what is in front of an @ may be the password of a URL. */
+static const char *show_value(char shown[LOG_TEXT], const char *value)
+{
+    const char *at = strrchr(value, '@');
+    const char *scheme = strstr(value, "://");
+    if (!at) {
+        return log_escape(shown, LOG_TEXT, value, strlen(value));
+    }
+    char front[16] = "", rest[LOG_TEXT - 32];
+    if (scheme && scheme < at) {
+        log_escape(front, sizeof front, value, (size_t)(scheme - value) + 3);
+    }
+    log_escape(rest, sizeof rest, at, strlen(at));
+    snprintf(shown, LOG_TEXT, "%s…%s", front, rest);
+    return shown;
+}
+
 void conf_report_unexpected(struct conf_place *place, const char *expected, const char *value)
 {
     char shown[LOG_TEXT];
@@ -72,9 +89,8 @@ void conf_report_unexpected(struct conf_place *place, const char *expected, cons
                          expected);
         return;
     }
-    log_escape(shown, sizeof shown, value, strlen(value));
     conf_problem_add(place->conf, CONF_ERROR, place->where, "%s: expected %s, not \"%s\"", place->key->name,
-                     expected, shown);
+                     expected, show_value(shown, value));
 }
 
 bool conf_passes(struct conf_place *place, conf_check_fn *check, const char *part, const char *value)
@@ -84,8 +100,7 @@ bool conf_passes(struct conf_place *place, conf_check_fn *check, const char *par
         return true;
     }
     char shown[LOG_TEXT];
-    const char *text =
-        place->key->secret ? "the value" : log_escape(shown, sizeof shown, value, strlen(value));
+    const char *text = place->key->secret ? "the value" : show_value(shown, value);
     const char *quote = place->key->secret ? "" : "\"";
     conf_problem_add(place->conf, CONF_ERROR, place->where, "%s%s%s: %s%s%s %s", place->key->name,
                      part ? "." : "", part ? part : "", quote, text, quote, why);

@@ -61,7 +61,7 @@ unsigned edit_distance(const char *a, const char *b)
     enum { LONGEST = 64 };
     size_t a_len = strlen(a), b_len = strlen(b);
     if (a_len > LONGEST || b_len > LONGEST) {
-        return LONGEST;
+        return (unsigned)(a_len > b_len ? a_len : b_len);
     }
     unsigned row[LONGEST + 1];
     for (unsigned j = 0; j <= b_len; j++) {

@@ -320,6 +320,12 @@ bool conf_set_node(struct conf *conf, size_t key, const char *file, const struct
     if (yaml_is_null(node)) {
         return conf_set_default(conf, key);
     }
+    if (place.key->type >= CONF_LIST &&
+        node->count > LIST_MAX) { /* said once, and none of them is looked at */
+        conf_problem_add(conf, CONF_ERROR, place.where, "%s: more than %d elements", place.key->name,
+                         LIST_MAX);
+        return false;
+    }
     if (place.key->type == CONF_LIST && node->kind == YAML_LIST) {
         ok = read_list(&place, file, node, &value);
     } else if (place.key->type == CONF_RECORDS && node->kind == YAML_LIST) {

@@ -68,6 +68,20 @@ static void fail_offset(struct reader *r, size_t offset, const char *what)
     fail_at(r, line, column, what);
 }
 
+/* What a problem with a token is in most cases. */
+static bool begins_with_tab(const struct reader *r, size_t line)
+{
+    const char *at = r->text, *end = r->text + r->len;
+    for (; line > 0 && at; line--) {
+        at = memchr(at, '\n', (size_t)(end - at));
+        at = at ? at + 1 : NULL;
+    }
+    while (at && at < end && *at == ' ') {
+        at++;
+    }
+    return at && at < end && *at == '\t';
+}
+
 static bool next_event(struct reader *r, yaml_event_t *event)
 {
     if (r->error) {
@@ -81,6 +95,8 @@ static bool next_event(struct reader *r, yaml_event_t *event)
         r->error = -ENOMEM;
     } else if (r->parser.error == YAML_READER_ERROR) {
         fail_offset(r, r->parser.problem_offset, problem);
+    } else if (strstr(problem, "token") && begins_with_tab(r, r->parser.problem_mark.line)) {
+        fail_mark(r, r->parser.problem_mark, "a tab in front; YAML takes only spaces there");
     } else {
         fail_mark(r, r->parser.problem_mark, problem);
     }

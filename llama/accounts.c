@@ -49,6 +49,8 @@ static const char options_help[] =
     "      --remove       take NAME out of it\n"
     "A running llamad takes the change over within seconds, and ends sessions of who is out.\n";
 
+#define SHORT_OPTIONS ":c:f:h"
+
 /* -1 to go on, else the exit status. */
 static int read_arguments(int argc, char **argv, const char *help, struct order *order, const char **ret_file)
 {
@@ -58,9 +60,10 @@ static int read_arguments(int argc, char **argv, const char *help, struct order 
         {"read", no_argument, NULL, 'r'},         {"admin", no_argument, NULL, 'a'},
         {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
     };
+    char typed[CONF_OPTION_SIZE];
     int option;
     opterr = 0;
-    while ((option = getopt_long(argc, argv, ":c:f:h", options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, SHORT_OPTIONS, options, NULL)) != -1) {
         switch (option) {
         case 'c':
             order->config = optarg;
@@ -82,8 +85,10 @@ static int read_arguments(int argc, char **argv, const char *help, struct order 
         case 'h':
             printf("%s%s", help, options_help);
             return EXIT_SUCCESS;
+        case ':':
+            return tool_usage(order->tool, "a file name is missing behind", argv[optind - 1]);
         default:
-            return tool_usage(order->tool, option == ':' ? "a file name is missing" : "unknown option", NULL);
+            return tool_usage(order->tool, "unknown option", conf_wrong_option(argv, SHORT_OPTIONS, typed));
         }
     }
     order->name = optind < argc ? argv[optind] : NULL;

@@ -13,7 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NAME "certs"
+#define NAME          "certs"
+#define SHORT_OPTIONS ":c:h"
 
 static const char usage[] =
     "Usage: llamad certs [-c FILE] [--dir FOLDER] [--name NAME]... [--renew] [--renew-ca] [client NAME]\n"
@@ -126,6 +127,7 @@ static int run(const struct wish *wish)
 
 static int take_option(int option, char **argv, struct wish *wish)
 {
+    char typed[CONF_OPTION_SIZE];
     switch (option) {
     case 'c':
         wish->config = optarg;
@@ -149,7 +151,7 @@ static int take_option(int option, char **argv, struct wish *wish)
     case ':':
         return tool_usage(NAME, "something is missing behind", argv[optind - 1]);
     default:
-        return tool_usage(NAME, "unknown option", argv[optind - 1]);
+        return tool_usage(NAME, "unknown option", conf_wrong_option(argv, SHORT_OPTIONS, typed));
     }
 }
 
@@ -168,7 +170,7 @@ static int parse(int argc, char **argv, struct wish *wish)
     int option, status = -1;
     opterr = 0;
     optind = 0;
-    while (status < 0 && (option = getopt_long(argc, argv, ":c:h", options, NULL)) != -1) {
+    while (status < 0 && (option = getopt_long(argc, argv, SHORT_OPTIONS, options, NULL)) != -1) {
         status = take_option(option, argv, wish);
     }
     if (status >= 0 || optind == argc) {

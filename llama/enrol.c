@@ -12,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NAME "enrol"
+#define NAME          "enrol"
+#define SHORT_OPTIONS ":c:h"
 
 static const char usage[] =
     "Usage: llamad enrol [-c FILE] [--host HOST]... [--port PORT] [--ca FILE|public] [--plain] NAME\n"
@@ -192,6 +193,7 @@ static int take_port(const char *text, struct enrol_wish *wish)
 
 static int take_option(int option, char **argv, struct enrol_wish *wish)
 {
+    char typed[CONF_OPTION_SIZE];
     switch (option) {
     case 'c':
         wish->config = optarg;
@@ -220,7 +222,7 @@ static int take_option(int option, char **argv, struct enrol_wish *wish)
     case ':':
         return tool_usage(NAME, "something is missing behind", argv[optind - 1]);
     default:
-        return tool_usage(NAME, "unknown option", argv[optind - 1]);
+        return tool_usage(NAME, "unknown option", conf_wrong_option(argv, SHORT_OPTIONS, typed));
     }
 }
 
@@ -242,7 +244,7 @@ static int parse(int argc, char **argv, struct enrol_wish *wish)
     int option, status = -1;
     opterr = 0;
     optind = 0;
-    while (status < 0 && (option = getopt_long(argc, argv, ":c:h", options, NULL)) != -1) {
+    while (status < 0 && (option = getopt_long(argc, argv, SHORT_OPTIONS, options, NULL)) != -1) {
         status = take_option(option, argv, wish);
     }
     if (status >= 0) {

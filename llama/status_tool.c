@@ -13,11 +13,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NAME        "status"
-#define TIMEOUT_MS  3000
-#define ANSWER_MAX  ((size_t)16 * 1024 * 1024)
-#define NODES_SHOWN 20
-#define URL_SIZE    128
+#define NAME          "status"
+#define TIMEOUT_MS    3000
+#define SHORT_OPTIONS ":c:h"
+#define ANSWER_MAX    ((size_t)16 * 1024 * 1024)
+#define NODES_SHOWN   20
+#define URL_SIZE      128
 
 enum { TROUBLE = 1, NOT_RUNNING = 3, UNKNOWN = 4 };
 
@@ -317,10 +318,11 @@ static int parse(int argc, char **argv, struct query *query)
                                             {"token-file", required_argument, NULL, 't'},
                                             {"help", no_argument, NULL, 'h'},
                                             {NULL, 0, NULL, 0}};
+    char typed[CONF_OPTION_SIZE];
     int option;
     opterr = 0;
     optind = 0;
-    while ((option = getopt_long(argc, argv, ":c:h", options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, SHORT_OPTIONS, options, NULL)) != -1) {
         switch (option) {
         case 'c':
             query->config = optarg;
@@ -334,8 +336,10 @@ static int parse(int argc, char **argv, struct query *query)
         case 'h':
             fputs(usage, stdout);
             return 0;
+        case ':':
+            return tool_usage(NAME, "something is missing behind", argv[optind - 1]);
         default:
-            return tool_usage(NAME, "wrong option", argv[optind - 1]);
+            return tool_usage(NAME, "unknown option", conf_wrong_option(argv, SHORT_OPTIONS, typed));
         }
     }
     if (optind < argc) {

@@ -195,10 +195,15 @@ def test_version_and_help(tmp_path, program):
 
 
 @BOTH
-@pytest.mark.parametrize("args", [["--nonsense"], ["-c"], ["extra"]])
-def test_wrong_usage_is_64(tmp_path, program, args):
+@pytest.mark.parametrize("args, named", [
+    (["--nonsense"], "unknown option --nonsense;"), (["-c"], "missing behind -c;"), (["extra"], "unexpected argument extra;"),
+    (["--check", "-xv"], "unknown option -x;"), (["--verbose=1"], "unknown option --verbose=1;"),
+    (["status", "-xc", "f"], "unknown option -x;"), (["status", "--config"], "missing behind --config;"),
+    (["enrol", "-x"], "unknown option -x;"),
+])
+def test_wrong_usage_is_64_and_named(tmp_path, program, args, named):
     done = run_to_end([program, *args], tmp_path)
-    assert done.returncode == 64 and done.stderr
+    assert done.returncode == 64 and named in done.stderr, done.stderr
 
 
 @BOTH

@@ -255,7 +255,12 @@ static void addresses_and_names_are_checked(void **state)
 static void broken_yaml_is_told_with_line_and_column(void **state)
 {
     (void)state;
-    assert_problems("node:\n\tname: x\n", "error: c.yaml:2:1: found character that cannot start any token\n");
+    assert_problems("node:\n\tname: x\n",
+                    "error: c.yaml:2:1: a tab in front; YAML takes only spaces there\n");
+    assert_problems("node:\n  name: x\n \tmqtt: y\n",
+                    "error: c.yaml:3:2: found a tab character that violates indentation\n");
+    assert_problems("node:\n  name: %x\n",
+                    "error: c.yaml:2:9: found character that cannot start any token\n");
     assert_problems("node: {name: x\n", "error: c.yaml:2:1: did not find expected ',' or '}'\n");
     assert_problems("a: 'unfinished\n", "error: c.yaml:2:1: found unexpected end of stream\n");
     assert_problems("node:\n  name: \xff\xfe\n", "error: c.yaml:2:9: invalid leading UTF-8 octet\n");
@@ -285,6 +290,24 @@ static void aliases_are_not_followed_where_we_read(void **state)
         "error: c.yaml:4: http.hosts: aliases (*name) are not followed here\n");
 }
 
+/* YAML and our own pages know more ways to write it: to skip them would leave values at their defaults. */
+static void ways_to_write_it_that_are_not_read_are_errors_in_any_section(void **state)
+{
+    (void)state;
+    assert_problems(
+        "ollama: &o {port: 1}\nmqtt: {<<: *o}\nhttp:\n  <<: *o\n<<: *o\n",
+        "error: c.yaml:2: mqtt.<<: merge keys are not followed here; write out what it stands for\n"
+        "error: c.yaml:4: http.<<: merge keys are not followed here; write out what it stands for\n"
+        "error: c.yaml:5: <<: merge keys are not followed here; write out what it stands for\n");
+    assert_problems(
+        "mqtt.port: 1\nhttp: {tls.cert: x}\ncluster.publish: false\n",
+        "error: c.yaml:1: mqtt.port: the dot stands for nesting: write mqtt: {port: …}\n"
+        "error: c.yaml:2: http.tls.cert: the dot stands for nesting: write tls: {cert: …}\n"
+        "error: c.yaml:3: cluster.publish: the dot stands for nesting: write cluster: {publish: …}\n");
+    assert_problems("my.own: 1\n",
+                    "warning: c.yaml:1: my.own: unknown section, not read; the nearest known one is node\n");
+}
+
 static void depth_size_and_number_are_limited(void **state)
 {
     (void)state;
@@ -308,6 +331,13 @@ static void depth_size_and_number_are_limited(void **state)
         at += sprintf(at, "- x\n");
     }
     assert_problems(text, "error: c.yaml:100000:3: too many values\n");
+    at = text + sprintf(text, "alpaca: {labels: {k: v");
+    for (unsigned i = 0; i < 1000; i++) {
+        at += sprintf(at, ",k%u: v", i);
+    }
+    strcpy(at, "}}\n");
+    assert_problems(text,
+                    "error: c.yaml:1: alpaca.labels: more than 1000 elements\n"); /* once, not for each */
     free(text);
 }
 
@@ -335,6 +365,14 @@ static void secret_is_in_no_message(void **state)
     assert_string_equal(conf_problem(conf, 0)->text,
                         "c.yaml:1: mqtt.password: the value contains a control character");
     conf_destroy(conf);
+    assert_problems(
+        "alpaca: {url: \"http://user:hush@host/\"}\nmqtt: {broker: \"user:hush@host\"}\n"
+        "cluster: {manual_nodes: [{name: a, url: \"https://u:hush@b@h/\"}], request_timeout: hush@1}\n",
+        "error: c.yaml:1: alpaca.url: \"http://…@host/\" contains a user name\n"
+        "error: c.yaml:2: mqtt.broker: \"…@host\" is no host name or address\n"
+        "error: c.yaml:3: cluster.manual_nodes.url: \"https://…@h/\" contains a user name\n"
+        "error: c.yaml:3: cluster.request_timeout: expected seconds (or 5m, 2h, 7d) from 0.1 to 300, not "
+        "\"…@1\"\n");
 }
 
 /* --- environment, files --- */
@@ -687,8 +725,11 @@ static void nearest_is_the_fewest_edits_away(void **state)
     assert_int_equal(edit_distance("kitten", "sitting"), 3);
     assert_int_equal(edit_distance("cluster", "clutser"), 2);
     assert_int_equal(edit_distance("same", "same"), 0);
-    char nearest[64];
+    char nearest[64], endless[300];
     unsigned distance;
+    memset(endless, 'a', sizeof endless - 1);
+    endless[sizeof endless - 1] = '\0';
+    assert_int_equal(edit_distance(endless, "port"), sizeof endless - 1);
     conf_key_nearest("mqtt", "pasword", nearest, sizeof nearest, &distance);
     assert_string_equal(nearest, "password");
     assert_int_equal(distance, 1);
@@ -709,6 +750,7 @@ int main(void)
         cmocka_unit_test(addresses_and_names_are_checked),
         cmocka_unit_test(broken_yaml_is_told_with_line_and_column),
         cmocka_unit_test(aliases_are_not_followed_where_we_read),
+        cmocka_unit_test(ways_to_write_it_that_are_not_read_are_errors_in_any_section),
         cmocka_unit_test(depth_size_and_number_are_limited),
         cmocka_unit_test(list_of_problems_ends_somewhere),
         cmocka_unit_test(secret_is_in_no_message),
