@@ -45,6 +45,7 @@ static int error_line(const char *what, const char *which)
 struct wish {
     const char *config, *word;
     bool no_check;
+    bool hung; /* out: a look-up is unfinished */
 };
 
 /* --- the word --- */
@@ -78,14 +79,14 @@ static int read_word(const struct wish *wish, struct enrolment *ret)
 
 /* --- trying and writing --- */
 
-static int try_account(const struct wish *wish, const struct enrolment *enrolment, size_t *ret_host)
+static int try_account(struct wish *wish, const struct enrolment *enrolment, size_t *ret_host)
 {
     static char reasons[ENROL_CHECK_TEXT];
     *ret_host = 0;
     if (wish->no_check) {
         return 0;
     }
-    int e = enrol_check(enrolment, ret_host, reasons);
+    int e = enrol_check(enrolment, ret_host, reasons, &wish->hung);
     if (e == 0) {
         return 0;
     }
@@ -159,10 +160,13 @@ static char *find_config(const struct wish *wish)
     struct conf *conf = conf_load(NULL, getenv);
     char *path = conf && conf_path(conf) ? strdup(conf_path(conf)) : NULL;
     conf_destroy(conf);
+    if (!path) {
+        error_line("there is no configuration here; -c FILE says where it is, or is to be", NULL);
+    }
     return path;
 }
 
-static int take(const struct wish *wish, const char *config)
+static int take(struct wish *wish, const char *config)
 {
     static struct enrolment enrolment;
     struct enrol_files files;
@@ -249,10 +253,13 @@ int enrol_main(int argc, char **argv)
     log_set_level(LOG_LEVEL_ERROR);
     char *config = find_config(&wish);
     if (!config) {
-        error_line("there is no configuration here; -c FILE says where it is, or is to be", NULL);
         return EXIT_CONFIG;
     }
     status = take(&wish, config);
     free(config);
+    if (wish.hung) {
+        fflush(stdout);
+        _exit(status); /* libuv would wait for it */
+    }
     return status;
 }

@@ -97,7 +97,8 @@ static int write_ca(const struct enrolment *enrolment, char path[32])
     return 0;
 }
 
-int enrol_check(const struct enrolment *enrolment, size_t *ret_host, char text[ENROL_CHECK_TEXT])
+int enrol_check(const struct enrolment *enrolment, size_t *ret_host, char text[ENROL_CHECK_TEXT],
+                bool *ret_hung)
 {
     char file[32] = "";
     struct check check = {.loop = loop_create()};
@@ -115,7 +116,8 @@ int enrol_check(const struct enrolment *enrolment, size_t *ret_host, char text[E
     if (file[0]) {
         unlink(file);
     }
-    if (check.loop && loop_work_pending(check.loop) == 0) {
+    *ret_hung = check.loop && loop_work_pending(check.loop) > 0;
+    if (!*ret_hung) {
         loop_destroy(check.loop);
     }
     return e ? e : check.in ? 0 : -ECONNREFUSED;

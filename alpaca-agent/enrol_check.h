@@ -13,7 +13,9 @@
 #define ENROL_PUBLIC_CA "/etc/ssl/certs/ca-certificates.crt"
 
 /* Tries the hosts in turn, a few seconds each. 0 with *ret_host, the first that let us in; -ECONNREFUSED with
- * the reasons in `text`; -errno if it could not even try. */
-int enrol_check(const struct enrolment *enrolment, size_t *ret_host, char text[ENROL_CHECK_TEXT]);
+ * the reasons in `text`; -errno if it could not even try. *ret_hung: a worker still hangs in a look-up, so
+ * the program should end by _exit. */
+int enrol_check(const struct enrolment *enrolment, size_t *ret_host, char text[ENROL_CHECK_TEXT],
+                bool *ret_hung);
 
 #endif

@@ -82,10 +82,7 @@ int main(int argc, char **argv)
         conf_destroy(conf);
         return WRONG_USAGE;
     }
-    if (once && print) {
-        return once_print(conf);
-    }
-    struct app_end end = app_run(conf);
+    struct app_end end = once ? once_print(conf) : app_run(conf);
     if (end.hung) {
         log_warning("left a name look-up unfinished");
         _exit(end.status);

@@ -143,7 +143,7 @@ static int prepare(struct once *once, const struct conf *conf)
     return 0;
 }
 
-int once_print(struct conf *conf)
+struct app_end once_print(struct conf *conf)
 {
     struct once once = {.loop = loop_create(), .failed = true};
     if (!once.loop) {
@@ -159,7 +159,10 @@ int once_print(struct conf *conf)
     agent_destroy(once.agent);
     loop_timer_destroy(once.timer);
     config_finish(&once.config);
-    loop_destroy(once.loop);
+    bool hung = once.loop && loop_work_pending(once.loop) > 0;
+    if (!hung) {
+        loop_destroy(once.loop);
+    }
     conf_destroy(conf);
-    return once.failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return (struct app_end){.status = once.failed ? EXIT_FAILURE : EXIT_SUCCESS, .hung = hung};
 }

@@ -7,10 +7,11 @@
 #ifndef ONCE_H
 #define ONCE_H
 
+#include "app.h"
 #include "conf.h"
 
-/* Takes `conf`, which has passed config_check. The exit status: 0; 1 if something could not be fetched, which
- * is logged. */
-int once_print(struct conf *conf);
+/* Takes `conf`, which has passed config_check. Its status: 0; 1 if something could not be fetched, which is
+ * logged, or not printed. */
+struct app_end once_print(struct conf *conf);
 
 #endif

@@ -203,21 +203,12 @@ static void plan_refresh(struct publisher *publisher)
 
 /* --- what the connection says --- */
 
-/* `why` NULL: it stands. */
-static void tell_link(const struct publisher *publisher, const char *why)
-{
-    char text[2 * LOG_TEXT];
-    snprintf(text, sizeof text, "%s:%u %s%s", publisher->config->broker,
-             (unsigned)publisher->config->broker_port, why ? "not connected: " : "connected", why ? why : "");
-    publisher->link(publisher->link_user, text);
-}
-
 static void on_connected(void *user)
 {
     struct publisher *publisher = user;
     const struct config *config = publisher->config;
     char topic[TOPIC_SIZE];
-    tell_link(publisher, NULL);
+    publisher->link(publisher->link_user, NULL);
     log_info("mqtt: connected to %s:%u as alpaca-%s (MQTT %s)", config->broker, (unsigned)config->broker_port,
              config->node, mqtt_is_v5(publisher->mqtt) ? "5" : "3.1.1");
     publisher->last_reason[0] = '\0';
@@ -252,7 +243,7 @@ static void on_disconnected(void *user, bool was_up, const char *reason, uint32_
                     publisher->config->broker, (unsigned)publisher->config->broker_port, text,
                     next_try_ms / 1000.0);
     }
-    tell_link(publisher, text);
+    publisher->link(publisher->link_user, text);
     snprintf(publisher->last_reason, sizeof publisher->last_reason, "%s", was_up ? "" : text);
     publisher->waiting = 0;
     loop_timer_stop(publisher->retry);

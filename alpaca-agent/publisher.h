@@ -18,8 +18,8 @@
 
 struct publisher;
 
-/* How the link to the broker is, in words for people ("connected to host:1883"), at each change. */
-typedef void publisher_link_fn(void *user, const char *text);
+/* The link to the broker stands (`why` NULL), or does not, and why; also after each further attempt. */
+typedef void publisher_link_fn(void *user, const char *why);
 
 /* Borrows all but the session, until destroyed. NULL with errno; *ret_why is a static text or NULL. */
 struct publisher *publisher_create(struct loop *loop, const struct config *config, struct agent *agent,

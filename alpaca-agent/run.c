@@ -32,8 +32,8 @@ struct run {
     char last_error[REPORT_KINDS][SOURCE_ERROR_MAX + 1]; /* what the log said last of each kind */
     bool said_source_ok;
     bool stopping;
-    char link[LOG_TEXT]; /* the link to the broker, in words */
-    int64_t link_ms;     /* since when, monotonic */
+    char link_fault[LOG_TEXT]; /* why there is no link to the broker; "" = it stands */
+    int64_t link_ms;           /* since when it does, or does not; monotonic */
     struct now started;
     struct status_socket *status; /* NULL: nobody can ask */
 };
@@ -42,15 +42,21 @@ struct run {
 
 static void tell_manager(struct run *run)
 {
-    notify_status(run->notify, "node %s; broker %s%s", run->config.node, run->link,
+    bool up = run->link_fault[0] == '\0';
+    notify_status(run->notify, "node %s; broker %s:%u %s%s%s", run->config.node, run->config.broker,
+                  (unsigned)run->config.broker_port, up ? "connected" : "not connected: ", run->link_fault,
                   run->said_source_ok ? "" : "; Smollama is not usable");
 }
 
-static void on_link(void *user, const char *text)
+/* Further attempts that fail, and other reasons, do not make an outage begin anew. */
+static void on_link(void *user, const char *why)
 {
     struct run *run = user;
-    snprintf(run->link, sizeof run->link, "%s", text);
-    run->link_ms = clock_now().mono_ms;
+    bool was_up = run->link_fault[0] == '\0';
+    snprintf(run->link_fault, sizeof run->link_fault, "%s", why ? why : "");
+    if (was_up == (why != NULL)) {
+        run->link_ms = clock_now().mono_ms;
+    }
     tell_manager(run);
 }
 
@@ -130,8 +136,8 @@ static void write_status(void *user, struct buf *out)
     buf_char(out, '{');
     write_text(out, "host", run->config.broker);
     write_number(out, "port", run->config.broker_port);
-    write_text(out, "link", run->link[0] ? run->link : "connecting");
-    write_age(out, "since_s", run->link[0] ? run->link_ms : run->started.mono_ms, now.mono_ms);
+    write_text(out, "error", run->link_fault);
+    write_age(out, "since_s", run->link_ms, now.mono_ms);
     publisher_write_status(run->publisher, out);
     buf_char(out, '}');
     write_source(run, &heartbeat, out);
@@ -345,7 +351,7 @@ void run_start(struct run *run)
     log_info("node %s%s, session %s, topics under %s/", run->config.node,
              run->config.node_is_host_name ? " (the host name; node.name is not set)" : "", run->session,
              run->config.base_topic);
-    on_link(run, "not connected yet");
+    on_link(run, "no answer yet");
     open_status(run);
     publisher_start(run->publisher);
     plan_fetch(run);

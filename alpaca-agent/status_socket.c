@@ -1,6 +1,7 @@
 #include "status_socket.h"
 
 #include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -17,6 +18,7 @@
 #define PLAIN_MAX   48 /* bytes of a node's name that stand in the file's as they are */
 #define NAME_SIZE   (PLAIN_MAX + 24)
 #define BACKLOG     8
+#define ENDING      ".sock"
 #define ANSWER_MAX  65536
 #define ACCEPTS_MAX 16 /* in one turn */
 
@@ -75,9 +77,9 @@ static void name_of(const char *node, char name[NAME_SIZE])
         }
     }
     if (changed) {
-        snprintf(name + len, NAME_SIZE - len, "~%08x.sock", hash);
+        snprintf(name + len, NAME_SIZE - len, "~%08x" ENDING, hash);
     } else {
-        snprintf(name + len, NAME_SIZE - len, ".sock");
+        snprintf(name + len, NAME_SIZE - len, ENDING);
     }
 }
 
@@ -277,14 +279,41 @@ static int ask_in(const char *path, const char *name, int64_t until_ms, char **r
     return e;
 }
 
+/* The name of the only socket, of whatever agent. 0, -ECONNREFUSED for none, -ENOTUNIQ. */
+static int find_only(const struct folders *folders, char name[NAME_SIZE])
+{
+    size_t found = 0;
+    for (size_t i = 0; i < folders->count; i++) {
+        DIR *dir = opendir(folders->paths[i]);
+        for (const struct dirent *entry; dir && (entry = readdir(dir));) {
+            size_t len = strlen(entry->d_name), end = sizeof ENDING - 1;
+            if (len < NAME_SIZE && len > end && strcmp(entry->d_name + len - end, ENDING) == 0) {
+                memcpy(name, entry->d_name, len + 1);
+                found++;
+            }
+        }
+        if (dir) {
+            closedir(dir);
+        }
+    }
+    return found == 1 ? 0 : found > 1 ? -ENOTUNIQ : -ECONNREFUSED;
+}
+
 int status_socket_ask(const char *node, uint32_t timeout_ms, char **ret_answer, size_t *ret_len)
 {
     struct folders folders;
     char name[NAME_SIZE];
     int64_t until_ms = clock_now().mono_ms + timeout_ms;
     int result = -ECONNREFUSED;
-    name_of(node, name);
     find_folders(&folders);
+    if (node) {
+        name_of(node, name);
+    } else {
+        int e = find_only(&folders, name);
+        if (e != 0) {
+            return e;
+        }
+    }
     for (size_t i = 0; i < folders.count; i++) {
         int e = ask_in(folders.paths[i], name, until_ms, ret_answer, ret_len);
         if (e == 0) {

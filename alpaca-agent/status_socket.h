@@ -26,9 +26,9 @@ void status_socket_destroy(struct status_socket *status); /* accepts NULL; remov
 /* ---- the other side ---- */
 
 /*
- * Asks the agent of that node on this machine; waits. 0 with *ret_answer (what it said, not checked, the
- * caller's to free); -ECONNREFUSED: none runs, -ETIMEDOUT: one runs and does not answer, another -errno: it
- * cannot be told.
+ * Asks the agent of that node on this machine, with NULL the only one that there is; waits. 0 with
+ * *ret_answer (what it said, not checked, the caller's to free); -ECONNREFUSED: none runs, -ETIMEDOUT: one
+ * runs and does not answer, -ENOTUNIQ: there are several, another -errno: it cannot be told.
  */
 int status_socket_ask(const char *node, uint32_t timeout_ms, char **ret_answer, size_t *ret_len);
 

@@ -28,7 +28,9 @@ static const char usage[] =
     "Says how the running agent of this configuration's node is.\n"
     "\n"
     "  -c, --config FILE  configuration; it tells the node's name. Without it that of the service,\n"
-    "                     /etc/alpaca-agent/config.yaml, and without that one where the agent looks for it\n"
+    "                     /etc/alpaca-agent/config.yaml (who may not read it asks the only agent that "
+    "runs),\n"
+    "                     and without that one where the agent looks for it\n"
     "      --json         one JSON object instead of lines for people\n"
     "\n"
     "Exit status: 0 all is well, 1 something is not, 3 the agent does not run, 4 it cannot be told,\n"
@@ -100,14 +102,15 @@ static void tell_snapshot(struct json_slice key, struct json_slice snapshot)
 
 static void tell(struct json_slice status)
 {
-    char version[LOG_TEXT], node[LOG_TEXT], link[LOG_TEXT], kind[LOG_TEXT], error[LOG_TEXT],
+    char version[LOG_TEXT], node[LOG_TEXT], host[LOG_TEXT], kind[LOG_TEXT], error[LOG_TEXT],
         age[TIMESTAMP_SIZE];
-    printf("alpaca-agent %s: runs since %s, node %s, process %" PRId64 "\n",
-           text(status, NULL, "version", version),
+    bool up = is_true(status, "broker", "connected");
+    printf("alpaca-agent %s: up %s, node %s, process %" PRId64 "\n", text(status, NULL, "version", version),
            timestamp_format_age(number(status, NULL, "uptime_s") * 1000, age),
            text(status, NULL, "node", node), number(status, NULL, "pid"));
-    printf("broker       %s%s, since %s", is_true(status, "broker", "connected") ? "" : "NOT CONNECTED: ",
-           text(status, "broker", "link", link),
+    printf("broker       %s %s:%" PRId64 "%s%s, for %s", up ? "connected to" : "NOT CONNECTED to",
+           text(status, "broker", "host", host), number(status, "broker", "port"), up ? "" : ": ",
+           up ? "" : text(status, "broker", "error", error),
            timestamp_format_age(number(status, "broker", "since_s") * 1000, age));
     printf("; %" PRId64 " heartbeats, %" PRId64 " refused\n", number(status, NULL, "heartbeats"),
            number(status, "broker", "refused"));
@@ -183,21 +186,26 @@ static bool read_node(const char *file, char node[NODE_NAME_MAX + 1])
     return good;
 }
 
-/* What there is to say without an answer. */
+/* What there is to say without an answer. `node` is "" if its name is not known. */
 static int tell_silence(const struct wish *wish, const char *node, int e)
 {
     char shown[LOG_TEXT];
     bool dead = e == -ECONNREFUSED;
-    const char *why = dead ? "does not run" : e == -ETIMEDOUT ? "runs, but does not answer" : strerror(-e);
+    const char *why = dead              ? "does not run"
+                      : e == -ETIMEDOUT ? "runs, but does not answer"
+                      : e == -ENOTUNIQ
+                          ? "several run, and you may not read which one is the service's: try sudo"
+                          : strerror(-e);
     struct buf name = BUF_INIT;
     if (wish->json) {
-        buf_json_cstr(&name, node);
+        buf_json_cstr(&name, node[0] ? node : NULL);
         const char *json_name = buf_terminate(&name);
         printf("{\"running\":%s,\"ok\":false,\"node\":%s,\"error\":\"%s\",\"status\":null}\n",
                dead ? "false" : "null", json_name ? json_name : "null", why);
         buf_finish(&name);
     } else {
-        printf("alpaca-agent of node %s: %s\n", log_escape(shown, sizeof shown, node, strlen(node)), why);
+        printf("alpaca-agent%s%s: %s\n", node[0] ? " of node " : "",
+               log_escape(shown, sizeof shown, node, strlen(node)), why);
     }
     return dead ? NOT_RUNNING : UNKNOWN;
 }
@@ -205,20 +213,19 @@ static int tell_silence(const struct wish *wish, const char *node, int e)
 int status_tool_main(int argc, char **argv)
 {
     struct wish wish = {0};
-    char node[NODE_NAME_MAX + 1];
+    char node[NODE_NAME_MAX + 1] = "";
     char *answer = NULL;
     size_t len = 0;
     int status = parse(argc, argv, &wish);
     if (status >= 0) {
         return status;
     }
-    if (!wish.config && access(SERVICE_CONFIG, R_OK) == 0) {
-        wish.config = SERVICE_CONFIG;
-    }
-    if (!read_node(wish.config, node)) {
+    bool found = !wish.config && access(SERVICE_CONFIG, R_OK) == 0;
+    bool hidden = !wish.config && !found && errno == EACCES;
+    if (!hidden && !read_node(found ? SERVICE_CONFIG : wish.config, node)) {
         return WRONG_CONFIG;
     }
-    int e = status_socket_ask(node, TIMEOUT_MS, &answer, &len);
+    int e = status_socket_ask(hidden ? NULL : node, TIMEOUT_MS, &answer, &len);
     if (e == 0 && !json_check(answer, len, JSON_MAX_DEPTH, NULL)) {
         free(answer);
         e = -EPROTO;

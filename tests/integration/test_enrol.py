@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from tests.support.locked_broker import LockedBroker
-from tests.support.processes import AGENT, LLAMAD, Process, free_port, write_yaml
+from tests.support.processes import AGENT, LLAMAD, ROOT, SANITIZER, Process, free_port, write_yaml
 from tests.support.waiting import wait_until
 
 
@@ -35,9 +35,10 @@ def shared(module_stack):
     broker.close()
 
 
-def agent_enrol(config: Path, word: str, *options: str, stdin: str = "") -> subprocess.CompletedProcess:
+def agent_enrol(config: Path, word: str, *options: str, stdin: str = "", preload: Path | None = None) -> subprocess.CompletedProcess:
+    env = {**os.environ, "LD_PRELOAD": str(preload)} if preload else None
     return subprocess.run([AGENT, "enrol", "-c", config, *options, word], capture_output=True, text=True, timeout=20,
-                          input=stdin)
+                          input=stdin, env=env)
 
 
 def whole_word(*parts: bytes) -> str:
@@ -249,3 +250,12 @@ def test_broker_that_llamad_does_not_run(tmp_path):
     out = run("--plain", "pi")
     assert "port 1883" in out.stdout and "in the clear" in out.stdout
     assert accounts.read_text().startswith("pi:$7$")
+
+
+@pytest.mark.skipif(bool(SANITIZER), reason="sanitizers must be loaded first")
+def test_a_name_that_nobody_looks_up_does_not_hold_it_up(shared, tmp_path):
+    library = tmp_path / "slow_names.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, ROOT / "tests" / "support" / "slow_names.c", "-ldl"], check=True)
+    word = shared.enrol("pi-lost", "--host", "llama.slow", first=True)
+    out = agent_enrol(tmp_path / "config.yaml", word, preload=library)  # gives up before the look-up does
+    assert out.returncode == 0 and "gets in at the broker localhost" in out.stdout, out

@@ -84,6 +84,15 @@ class Browser:
             return answer.read()
 
 
+def anybody_may_ask(llama, pi):
+    """The agent tells everybody how it is; llamad's commands want sudo, and do not speak of another configuration."""
+    somebody = "cd /tmp && setpriv --reuid=65534 --regid=65534 --clear-groups env HOME=/tmp "
+    done = pi.run(f"{somebody} alpaca-agent status --json", check=False)
+    assert json.loads(done.stdout)["node"] == "pi-kitchen", done
+    done = llama.run(f"{somebody} llamad status", check=False)
+    assert done.returncode == 78 and "/etc/llamad/config.yaml: cannot be read: Permission denied" in done.stderr, done
+
+
 def test_from_installation_to_a_value(machines, lan):
     llama, pi = machines
     of_llama, of_pi = commands("The Llama"), commands("Each Alpaca")
@@ -109,5 +118,6 @@ def test_from_installation_to_a_value(machines, lan):
             readings = json.loads(browser.ask("/api/cluster/readings?node=pi-kitchen"))["readings"]
             return {reading["full_id"]: reading["value"] for reading in readings}
         wait_until(lambda: seen() == sent, 10, "the node's values in the browser")
+        anybody_may_ask(llama, pi)
     finally:
         node.stop()

@@ -86,7 +86,7 @@ def test_agent_tells_how_it_is(stack):
     agent = stack.agent(node)
     wait_until(lambda: agent_status(agent).returncode == 0, 5, "all is well")
     done = agent_status(agent)
-    assert "node kitchen" in done.stdout and f"127.0.0.1:{stack.broker_port} connected" in done.stdout
+    assert "node kitchen" in done.stdout and f"connected to 127.0.0.1:{stack.broker_port}, for" in done.stdout
     told = json.loads(agent_status(agent, "--json").stdout)
     assert told["running"] and told["ok"] and told["status"]["pid"] == agent.pid
     assert told["status"]["snapshots"]["readings"]["error"] is None
@@ -94,6 +94,19 @@ def test_agent_tells_how_it_is(stack):
     wait_until(lambda: agent_status(agent).returncode == 1, 5, "Smollama is missed")
     wait_until(lambda: "source       smollama: NOT USABLE: refused" in agent_status(agent).stdout, 5,
                "after a second failure in a row it is named")
+
+
+def test_an_outage_is_as_long_as_it_is_however_often_the_agent_tries(stack):
+    broker = stack.broker()
+    agent = stack.agent(stack.node())
+    wait_until(lambda: agent_status(agent).returncode == 0, 5, "all is well")
+    broker.kill()
+    told = lambda: json.loads(agent_status(agent, "--json").stdout)["status"]["broker"]  # noqa: E731
+    wait_until(lambda: not told()["connected"], 5, "it is lost")
+    seen = wait_until(lambda: (b := told())["failed_attempts"] >= 3 and b, 10, "it tries")
+    assert seen["since_s"] >= 1 and seen["error"] == "connection refused", seen
+    done = agent_status(agent)
+    assert f"NOT CONNECTED to 127.0.0.1:{stack.broker_port}: connection refused, for " in done.stdout
 
 
 def test_agent_that_died_or_hangs_never_looks_well(stack):
