@@ -13,6 +13,9 @@
 bool config_is_loopback(const char *address)
 {
     struct in_addr v4;
+    if (strcmp(address, "localhost") == 0) {
+        return true;
+    }
     if (inet_pton(AF_INET, address, &v4) == 1) {
         return ntohl(v4.s_addr) >> 24 == 127;
     }
@@ -40,11 +43,17 @@ static void check_mqtt(struct conf *conf)
     }
 }
 
+const char *config_http_address(const struct conf *conf)
+{
+    const char *listen = conf_string(conf, "http.listen");
+    return strcmp(listen, "localhost") == 0 ? "127.0.0.1" : listen;
+}
+
 /* Beyond loopback, without TLS. */
 static void check_plaintext(struct conf *conf)
 {
     const char *listen = conf_string(conf, "broker.listen");
-    if (config_is_loopback(listen) || strcmp(listen, "localhost") == 0) {
+    if (config_is_loopback(listen)) {
         return;
     }
     if (!conf_bool(conf, "broker.allow_plaintext")) {
@@ -185,7 +194,7 @@ static int read_mqtt(const struct conf *conf, struct app_config *config)
 
 static int read_http(const struct conf *conf, struct app_config *config)
 {
-    config->http.listen = conf_string(conf, "http.listen");
+    config->http.listen = config_http_address(conf);
     config->http.port = (uint16_t)conf_int(conf, "http.port");
     config->http.public_url = conf_string(conf, "http.public_url");
     config->http.tls_cert = conf_string(conf, "http.tls.cert");

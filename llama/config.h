@@ -64,7 +64,9 @@ void config_finish(struct app_config *config);
 /* What a reload takes over at once. */
 uint32_t config_poll_interval_ms(const struct conf *conf);
 int64_t config_retain_ms(const struct conf *conf); /* a node not heard for as long is forgotten */
-/* True for 127.0.0.0/8 and ::1. */
+/* True for 127.0.0.0/8, ::1 and localhost. */
 bool config_is_loopback(const char *address);
+/* http.listen as a number; borrowed from conf, or static. */
+const char *config_http_address(const struct conf *conf);
 
 #endif

@@ -22,11 +22,6 @@ _Static_assert(ENROLMENT_HOST_MAX == AUTHORITY_NAME_MAX, "copied as they are");
 
 /* --- where the accounts are --- */
 
-static bool is_loopback(const char *host)
-{
-    return config_is_loopback(host) || strcmp(host, "localhost") == 0;
-}
-
 /* llamad holds a lock on its state folder while it runs. */
 static bool llamad_runs(const char *state)
 {
@@ -58,7 +53,7 @@ static int make_folder(const char *state, const char *folder)
 static int find_own(const struct conf *conf, struct enrol_place *place)
 {
     char folder[PATH_MAX];
-    if (!conf_is_set(conf, "broker.tls.listen") && is_loopback(conf_string(conf, "broker.listen"))) {
+    if (!conf_is_set(conf, "broker.tls.listen") && config_is_loopback(conf_string(conf, "broker.listen"))) {
         tool_error(NAME, "the broker that llamad runs cannot be reached from other machines, and needs no "
                          "accounts on this one: set broker.tls.listen, to 0.0.0.0 say, and restart llamad");
         return TOOL_CONFIG;
@@ -106,7 +101,7 @@ static void choose_hosts(const struct authority_names *names, struct enrolment *
     for (int addresses = 0; addresses < 2; addresses++) {
         for (size_t i = 0; i < names->count && ret->host_count < ENROLMENT_HOSTS_MAX; i++) {
             const char *name = names->list[i];
-            if (is_address(name) != (addresses == 1) || is_loopback(name) || name[0] == '*' ||
+            if (is_address(name) != (addresses == 1) || config_is_loopback(name) || name[0] == '*' ||
                 strcmp(name, "0.0.0.0") == 0 || strcmp(name, "::") == 0) {
                 continue;
             }
@@ -223,7 +218,7 @@ int enrol_place_describe(const struct conf *conf, const struct enrol_wish *wish,
         ret->host_count = wish->hosts.count < ENROLMENT_HOSTS_MAX ? wish->hosts.count : ENROLMENT_HOSTS_MAX;
         memcpy(ret->hosts, wish->hosts.list, ret->host_count * sizeof *ret->hosts);
         names.count = 0;
-    } else if (!place->own && !is_loopback(broker)) {
+    } else if (!place->own && !config_is_loopback(broker)) {
         names.count = 0;
         authority_names_add(&names, broker);
     } else if (names.count == 0) {

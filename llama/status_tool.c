@@ -57,7 +57,7 @@ struct query {
 /* One that listens everywhere is asked on loopback. */
 static void make_url(struct query *query, const struct conf *conf)
 {
-    const char *listen = conf_string(conf, "http.listen");
+    const char *listen = config_http_address(conf);
     const char *reach = strcmp(listen, "0.0.0.0") == 0 ? "127.0.0.1"
                         : strcmp(listen, "::") == 0    ? "::1"
                                                        : listen;

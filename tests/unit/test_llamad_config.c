@@ -88,6 +88,19 @@ static void defaults_are_fine(void **state)
     conf_destroy(conf);
 }
 
+static void localhost_is_loopback_and_a_number_to_listen_on(void **state)
+{
+    (void)state;
+    struct conf *conf = load("http: {listen: localhost}\n");
+    struct app_config config;
+    assert_false(conf_has_errors(conf));
+    assert_int_equal(config_read(conf, &config), 0);
+    assert_string_equal(config.http.listen, "127.0.0.1");
+    assert_false(config.http.open_to_all);
+    config_finish(&config);
+    conf_destroy(conf);
+}
+
 static void what_llamad_cannot_run_with_is_an_error_at_its_line(void **state)
 {
     static const struct {
@@ -265,6 +278,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(defaults_are_fine),
+        TEST(localhost_is_loopback_and_a_number_to_listen_on),
         TEST(what_llamad_cannot_run_with_is_an_error_at_its_line),
         TEST(own_broker_for_the_network_is_fine_with_a_login),
         TEST(open_page_is_allowed_when_asked_for),
