@@ -60,9 +60,13 @@ static char *find(const char *variable, const char *installed, const char *in_so
     if (!program_dir(dir, sizeof dir)) {
         return NULL;
     }
+#ifdef BUILD_DIR
     if (strncmp(dir, BUILD_DIR "/", sizeof BUILD_DIR) == 0) {
         return path_with(join(SOURCE_DIR, in_source), proof);
     }
+#else
+    (void)in_source;
+#endif
     char *shared = join(dir, SHARED_FROM_BIN);
     char *path = shared ? path_with(join(shared, installed), proof) : NULL;
     free(shared);

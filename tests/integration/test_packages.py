@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from tests.support import machine, packages
-from tests.support.processes import SANITIZER
+from tests.support.processes import ROOT, SANITIZER
 
 KB = 1000
 SIZES = {"llamad": 400 * KB, "alpaca-agent": 100 * KB}
@@ -48,6 +48,10 @@ def test_has_what_it_needs_and_nothing_else(package):
         wanted.add("/usr/share/man/man5/alpaca-agent.5.gz")
     assert wanted <= files
     assert not [path for path in files - wanted if not path.startswith(allowed)]
+
+
+def test_tells_nothing_of_where_it_was_built(package):
+    assert str(ROOT).encode() not in package.file(f"/usr/bin/{package.fields['Package']}")
 
 
 def test_depends_on_what_is_linked_and_loaded(package):
