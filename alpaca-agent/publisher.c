@@ -31,6 +31,7 @@ struct publisher {
     unsigned beats_unflushed; /* in a row, while the connection was clogged */
     unsigned waiting;         /* bit per kind: a report to be sent */
     int64_t status_sent_ms;
+    uint32_t retain_for_s; /* what the retained messages were told */
     bool stopping;
     char last_reason[LOG_TEXT]; /* of the failed attempts in a row, so that each reason is logged once */
     publisher_link_fn *link;
@@ -220,6 +221,7 @@ static void on_connected(void *user)
     if (e) {
         log_warning("mqtt: cannot subscribe to %s: %s", topic, strerror(-e));
     }
+    publisher->retain_for_s = config->retain_for_s;
     send_status(publisher, true);
     publisher->waiting = ALL_KINDS;
     send_waiting(publisher);
@@ -270,11 +272,37 @@ static void on_stopped(void *user)
 
 /* --- reload --- */
 
+static uint32_t clamp(uint32_t value, uint32_t min, uint32_t max)
+{
+    return value < min ? min : value > max ? max : value;
+}
+
+static void set_pace(struct publisher *publisher)
+{
+    uint32_t two_beats_s = 2 * publisher->config->heartbeat_s;
+    /* llamad waits 2.5 heartbeats for everybody after a broker came back: be there before that. */
+    mqtt_set_pace(publisher->mqtt, (uint16_t)clamp(two_beats_s, 10, UINT16_MAX),
+                  1000 * clamp(two_beats_s, 2, 30));
+}
+
+/* What was kept for a shorter time would vanish, or for a longer one stay, until it is next sent again. */
+static void send_all_again(struct publisher *publisher)
+{
+    publisher->retain_for_s = publisher->config->retain_for_s;
+    publisher->waiting = ALL_KINDS;
+    send_status(publisher, true);
+    send_when_flushed(publisher);
+}
+
 void publisher_config_changed(struct publisher *publisher)
 {
     set_will(publisher, clock_now().wall_ms);
+    set_pace(publisher);
     if (publisher->stopping || !mqtt_is_up(publisher->mqtt)) {
         return;
+    }
+    if (publisher->retain_for_s != publisher->config->retain_for_s) {
+        send_all_again(publisher);
     }
     uint64_t interval_ms = (uint64_t)publisher->config->heartbeat_s * 1000;
     send_heartbeat(publisher);
@@ -308,11 +336,6 @@ uint64_t publisher_heartbeats(const struct publisher *publisher)
 
 /* --- life --- */
 
-static uint32_t clamp(uint32_t value, uint32_t min, uint32_t max)
-{
-    return value < min ? min : value > max ? max : value;
-}
-
 static struct mqtt *create_mqtt(struct publisher *publisher, const char **ret_why)
 {
     static const struct mqtt_callbacks callbacks = {
@@ -323,7 +346,6 @@ static struct mqtt *create_mqtt(struct publisher *publisher, const char **ret_wh
     const struct config *config = publisher->config;
     char client_id[CLIENT_ID_SIZE];
     snprintf(client_id, sizeof client_id, "alpaca-%s", config->node);
-    uint32_t two_beats_s = 2 * config->heartbeat_s;
     struct mqtt_options options = {
         .host = config->broker,
         .port = config->broker_port,
@@ -333,9 +355,6 @@ static struct mqtt *create_mqtt(struct publisher *publisher, const char **ret_wh
         .tls_ca = config->tls_ca,
         .tls_cert = config->tls_cert,
         .tls_key = config->tls_key,
-        .keepalive_s = (uint16_t)clamp(two_beats_s, 10, UINT16_MAX),
-        /* llamad waits 2.5 heartbeats for everybody after a broker came back: be there before that. */
-        .max_backoff_ms = 1000 * clamp(two_beats_s, 2, 30),
     };
     return mqtt_create(publisher->loop, &options, &callbacks, publisher, ret_why);
 }
@@ -370,6 +389,7 @@ struct publisher *publisher_create(struct loop *loop, const struct config *confi
     if (!publisher->mqtt) {
         goto fail;
     }
+    set_pace(publisher);
     set_will(publisher, clock_now().wall_ms);
     return publisher;
 fail:

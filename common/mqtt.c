@@ -40,16 +40,15 @@ static int copy_options(struct mqtt *mqtt, const struct mqtt_options *options)
     mqtt->tls_cert = copy_option(options->tls_cert, &failed);
     mqtt->tls_key = copy_option(options->tls_key, &failed);
     mqtt->port = options->port;
-    mqtt->keepalive_s = options->keepalive_s < KEEPALIVE_MIN_S ? KEEPALIVE_MIN_S : options->keepalive_s;
     mqtt->connack_timeout_ms =
         options->connack_timeout_ms ? options->connack_timeout_ms : DEFAULT_CONNACK_TIMEOUT_MS;
     mqtt->client_id_is_unique = options->client_id_is_unique;
     mqtt->max_packet = UINT32_MAX;
     uint32_t min_ms = options->min_backoff_ms ? options->min_backoff_ms : DEFAULT_MIN_BACKOFF_MS;
-    uint32_t max_ms = options->max_backoff_ms ? options->max_backoff_ms : DEFAULT_MAX_BACKOFF_MS;
     struct now now = clock_now();
     uint64_t seed = (uint64_t)now.wall_ms * 1000003u + (uint64_t)now.mono_ms * 31u + (uint64_t)getpid();
-    backoff_init(&mqtt->backoff, min_ms, max_ms < min_ms ? min_ms : max_ms, seed);
+    backoff_init(&mqtt->backoff, min_ms, min_ms, seed);
+    mqtt_set_pace(mqtt, options->keepalive_s, options->max_backoff_ms);
     if (failed) {
         return -ENOMEM;
     }
@@ -113,7 +112,6 @@ struct mqtt *mqtt_create(struct loop *loop, const struct mqtt_options *options,
         .host = mqtt->host,
         .tls = mqtt->tls_ca,
         .port = mqtt->port,
-        .keepalive_s = mqtt->keepalive_s,
     };
     error = ENOMEM;
     mqtt->tick = loop_timer_create(loop, mqtt_on_tick, mqtt);
@@ -177,6 +175,13 @@ void mqtt_start(struct mqtt *mqtt)
     if (mqtt->state == MQTT_IDLE) {
         mqtt_connect_begin(mqtt);
     }
+}
+
+void mqtt_set_pace(struct mqtt *mqtt, uint16_t keepalive_s, uint32_t max_backoff_ms)
+{
+    uint32_t min_ms = mqtt->backoff.min_ms, max_ms = max_backoff_ms ? max_backoff_ms : DEFAULT_MAX_BACKOFF_MS;
+    mqtt->keepalive_s = keepalive_s < KEEPALIVE_MIN_S ? KEEPALIVE_MIN_S : keepalive_s;
+    mqtt->backoff.max_ms = max_ms < min_ms ? min_ms : max_ms;
 }
 
 int mqtt_set_will(struct mqtt *mqtt, const char *topic, const void *payload, size_t len, uint32_t expiry_s)

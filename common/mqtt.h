@@ -101,6 +101,8 @@ bool mqtt_retains(const struct mqtt *mqtt);
 /* Subscribes now; must be repeated in each `connected`. 0 or -errno as above. */
 int mqtt_subscribe(struct mqtt *mqtt, const char *filter, int qos);
 int mqtt_unsubscribe(struct mqtt *mqtt, const char *filter);
+/* Other values than those of the options; the keep-alive takes effect at the next connect. */
+void mqtt_set_pace(struct mqtt *mqtt, uint16_t keepalive_s, uint32_t max_backoff_ms);
 /* Replaces the will: takes effect at the next connect. */
 int mqtt_set_will(struct mqtt *mqtt, const char *topic, const void *payload, size_t len, uint32_t expiry_s);
 /* The next attempt comes not before `ms` from now (kept over the coming disconnect). */

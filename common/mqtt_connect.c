@@ -177,6 +177,7 @@ static void try_next(struct mqtt *mqtt)
     mqtt->no_retain = false;
     mqtt->handle = make_handle(mqtt, &error);
     mqtt->attempt.handle = mqtt->handle;
+    mqtt->attempt.keepalive_s = mqtt->keepalive_s;
     int e = mqtt->handle ? loop_work(mqtt->loop, attempt_work, attempt_done, &mqtt->attempt) : 0;
     if (!mqtt->handle || e) {
         mqtt->attempt.count = mqtt->attempt.next = 0; /* not the address's fault */

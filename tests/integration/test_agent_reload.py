@@ -41,6 +41,27 @@ def test_intervals_and_limit_take_effect_without_a_new_session(stack):
     reader.wait_for("alpaca/kitchen/readings", lambda m: m.json["seq"] >= 3)
 
 
+def test_what_is_kept_is_told_at_once_how_long(stack):
+    reader = stack.mqtt_client("alpaca/#")
+    agent = stack.agent(stack.node(), {"alpaca": {"retain_for": 3600}})
+    first = reader.wait_for("alpaca/kitchen/memories")
+    assert first.expiry <= 3600 and first.json["seq"] == 1
+    reconfigure(agent, {"alpaca": {"retain_for": "7d"}})
+    for kind in ("status", "memories", "stats"):
+        again = reader.wait_for(f"alpaca/kitchen/{kind}", lambda m: m.expiry > 3600)
+        assert kind == "status" or again.json["seq"] == 1, "nothing new, only kept longer"
+
+
+def test_keepalive_follows_the_heartbeats_with_the_next_connect(stack):
+    keeper = stack.gatekeeper()
+    agent = stack.agent(stack.node(), {"alpaca": {"heartbeat_interval": 30}}, broker_port=keeper.port)
+    assert wait_until(lambda: keeper.connects, 5, "CONNECT")[0].keepalive == 60
+    reconfigure(agent, {"alpaca": {"heartbeat_interval": 7}})
+    agent.wait_log("config: read again")
+    keeper.cut()
+    assert wait_until(lambda: keeper.connects[1:], 5, "the next CONNECT")[0].keepalive == 14
+
+
 def test_another_password_connects_anew(stack):
     reader = stack.mqtt_client("alpaca/#")
     agent = stack.agent(stack.node(), {"mqtt": {"username": "u", "password": "old"}})
