@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from tests.support import haproxy
 from tests.support.live_client import LiveClient
 from tests.support.nginx import BINARY, Nginx
 from tests.support.pages import blocks, replaced, yaml_blocks
@@ -21,11 +22,9 @@ def of_the_page(config, secret, **http):
     return deep_merge(config, here)
 
 
-@pytest.fixture
-def pair(stack, tmp_path):
+def two_llamads(stack, tmp_path, port):
     secret = tmp_path / "mqtt.password"
     secret.write_text("secret\n")
-    port = free_port()
     url = {"public_url": f"http://dash.lan:{port}/"}
     publishing, replica = yaml_blocks(PAGE)
     assert replica["cluster"] == {"publish": False} and "cluster" not in publishing
@@ -33,6 +32,13 @@ def pair(stack, tmp_path):
     second = stack.llamad(of_the_page(replica, secret, **url), name="second")
     for llamad in (first, second):
         llamad.wait_broker()
+    return first, second
+
+
+@pytest.fixture
+def pair(stack, tmp_path):
+    port = free_port()
+    first, second = two_llamads(stack, tmp_path, port)
     block = replaced(blocks(PAGE, "nginx")[0], {"listen 80;": f"listen 127.0.0.1:{port};",
                                                 "192.168.1.5:8090": f"127.0.0.1:{first.port}",
                                                 "192.168.1.6:8090": f"127.0.0.1:{second.port}"})
@@ -92,6 +98,31 @@ def test_browsers_of_a_llamad_that_dies_go_on_at_the_other_and_miss_nothing(stac
     report(cellar, 2, 3)
     for browser in again:
         wait_until(lambda b=browser: "number 3" in texts(b.state()), 5, "what comes now is pushed")
+
+
+@pytest.mark.skipif(not haproxy.BINARY.exists(), reason="no haproxy: see scripts/bootstrap")
+def test_haproxy_moves_browsers_from_a_llamad_that_hangs_or_dies(stack, tmp_path):
+    port = free_port()
+    pair = two_llamads(stack, tmp_path, port)
+    text = replaced(blocks(PAGE, "haproxy")[0], {"bind :80": f"bind 127.0.0.1:{port}",
+                                                 "192.168.1.5:8090": f"127.0.0.1:{pair[0].port}",
+                                                 "192.168.1.6:8090": f"127.0.0.1:{pair[1].port}"})
+    proxy = stack._add(haproxy.Haproxy(tmp_path, text, port)).start()
+
+    def browse():
+        client = LiveClient("127.0.0.1", port)
+        stack._closers.append(client.close)
+        return client, client.snapshot()["instance"]
+    browser, instance = wait_until(browse, 5, "a browser is served")
+    hanging, other = sorted(pair, key=lambda llamad: llamad.health()["instance"] != instance)
+    hanging.pause()
+    assert browser.closed.wait(5), "the connection to the one that hangs is closed"
+    browser, instance = browse()
+    assert instance == other.health()["instance"]
+    hanging.resume()
+    wait_until(lambda: "is UP" in proxy.log, 5, "it is taken back")
+    other.kill()
+    assert browser.closed.wait(3) and browse()[1] == hanging.health()["instance"], "and serves when the other dies"
 
 
 def test_a_replica_says_nothing(stack, pair):
