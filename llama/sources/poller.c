@@ -14,6 +14,11 @@
 #define JITTER_FRACTION 10 /* an interval is up to a tenth longer, so that nodes drift apart */
 #define MIN_INTERVAL_MS 1000
 
+/* Nodes whose last poll gave nothing have places of their own to hang in: however many they are, those who
+ * answer are asked in time. Of four places, they take three at most. */
+enum hope { HOPEFUL, DOUBTFUL, HOPES };
+#define DOUBTFUL_PLACES(all) ((all) > 1 ? (all) - ((all) + 3) / 4 : 1)
+
 static const double duration_bounds_s[] = {0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10};
 
 struct poller {
@@ -21,11 +26,13 @@ struct poller {
     struct visit_context context;
     struct loop_timer *scan_timer;
     struct loop_after *scan_soon; /* a place became free while others wait */
-    struct visit *visits;         /* under way; linked by visit_link */
+    struct visit *visits[HOPES];  /* under way; linked by visit_link */
+    unsigned in_flight[HOPES];
     struct backoff jitter;
     uint32_t interval_ms;
     unsigned parallel;
-    char resume[NODE_NAME_MAX + 1]; /* the first node that found no place in the last scan; "" = none */
+    char resume[HOPES]
+               [NODE_NAME_MAX + 1]; /* the first node that found no place in the last scan; "" = none */
     struct poller_stats stats;
     void (*changed)(void *user);
     void *user;
@@ -33,22 +40,42 @@ struct poller {
 
 /* --- schedule --- */
 
+static enum hope hope_of(const struct node *node)
+{
+    enum probe_outcome last = node->evidence.probe.outcome;
+    return last == PROBE_FAILED || last == PROBE_UNUSABLE ? DOUBTFUL : HOPEFUL;
+}
+
+static bool has_place(const struct poller *poller, enum hope hope)
+{
+    return poller->stats.in_flight < poller->parallel &&
+           (hope == HOPEFUL || poller->in_flight[hope] < DOUBTFUL_PLACES(poller->parallel));
+}
+
+static void leave(struct poller *poller, const struct visit *visit)
+{
+    for (int hope = 0; hope < HOPES; hope++) {
+        for (struct visit **link = &poller->visits[hope]; *link; link = visit_link(*link)) {
+            if (*link == visit) {
+                *link = *visit_link(*link);
+                poller->in_flight[hope]--;
+                poller->stats.in_flight--;
+                return;
+            }
+        }
+    }
+}
+
 static void on_finished(void *user, struct visit *visit, enum probe_outcome outcome)
 {
     struct poller *poller = user;
-    for (struct visit **link = &poller->visits; *link; link = visit_link(*link)) {
-        if (*link == visit) {
-            *link = *visit_link(visit);
-            break;
-        }
-    }
-    poller->stats.in_flight--;
+    leave(poller, visit);
     poller->stats.polls++;
     poller->stats.usable += outcome == PROBE_OK;
     poller->stats.unusable += outcome == PROBE_UNUSABLE;
     poller->stats.failed += outcome == PROBE_FAILED;
     histogram_add(&poller->stats.duration, (double)visit_age_ms(visit, clock_now()) / 1000);
-    if (poller->resume[0]) {
+    if (poller->stats.waiting > 0) {
         loop_after_arm(poller->scan_soon);
     }
 }
@@ -61,15 +88,17 @@ static void on_changed(void *user)
 
 static bool is_under_way(const struct poller *poller, const char *name)
 {
-    for (struct visit *visit = poller->visits; visit; visit = *visit_link(visit)) {
-        if (strcmp(visit_node(visit), name) == 0) {
-            return true; /* perhaps of a node of this name that was forgotten since */
+    for (int hope = 0; hope < HOPES; hope++) {
+        for (struct visit *visit = poller->visits[hope]; visit; visit = *visit_link(visit)) {
+            if (strcmp(visit_node(visit), name) == 0) {
+                return true; /* perhaps of a node of this name that was forgotten since */
+            }
         }
     }
     return false;
 }
 
-static void begin(struct poller *poller, struct node *node, int64_t mono_ms)
+static void begin(struct poller *poller, struct node *node, enum hope hope, int64_t mono_ms)
 {
     node->polled_ms = mono_ms;
     node->next_poll_ms = mono_ms + poller->interval_ms +
@@ -80,13 +109,14 @@ static void begin(struct poller *poller, struct node *node, int64_t mono_ms)
         poller->stats.failed++;
         return;
     }
-    *visit_link(visit) = poller->visits;
-    poller->visits = visit;
+    *visit_link(visit) = poller->visits[hope];
+    poller->visits[hope] = visit;
+    poller->in_flight[hope]++;
     poller->stats.in_flight++;
 }
 
 /* Starts the node's poll if it is due. False if it is, but there is no place for it. */
-static bool consider(struct poller *poller, struct node *node, struct now now)
+static bool consider(struct poller *poller, struct node *node, enum hope hope, struct now now)
 {
     if (node->poll_in_flight) {
         return true;
@@ -105,40 +135,47 @@ static bool consider(struct poller *poller, struct node *node, struct now now)
     if (node->next_poll_ms > now.mono_ms || is_under_way(poller, node->name)) {
         return true;
     }
-    if (poller->stats.in_flight >= poller->parallel) {
+    if (!has_place(poller, hope)) {
         return false;
     }
-    begin(poller, node, now.mono_ms);
+    begin(poller, node, hope, now.mono_ms);
     return true;
 }
 
-/* Walks all nodes by name, from where places ran out the last time: no name has a better chance. */
-static void scan(void *user)
+/* Walks these nodes by name, from where places ran out the last time: no name has a better chance. */
+static void scan_those(struct poller *poller, enum hope hope, struct now now)
 {
-    struct poller *poller = user;
-    struct now now = clock_now();
     char resume[NODE_NAME_MAX + 1];
-    memcpy(resume, poller->resume, sizeof resume);
-    poller->resume[0] = '\0';
-    poller->stats.waiting = 0;
+    memcpy(resume, poller->resume[hope], sizeof resume);
+    poller->resume[hope][0] = '\0';
     for (int pass = 0; pass < (resume[0] ? 2 : 1); pass++) {
         const struct node *next = cache_first_node(poller->cache);
         while (next) {
             const struct node *node = next;
             next = node->next;
-            bool second_half = strcmp(node->name, resume) >= 0;
-            if (second_half != (pass == 0) || (!node->url[0] && node->next_poll_ms == 0)) {
+            if (hope_of(node) != hope || (!node->url[0] && node->next_poll_ms == 0)) {
                 continue;
             }
-            struct node *found = cache_find(poller->cache, node->name, strlen(node->name));
-            if (found && !consider(poller, found, now)) {
-                if (!poller->resume[0]) {
-                    memcpy(poller->resume, node->name, sizeof poller->resume);
+            bool second_half = strcmp(node->name, resume) >= 0;
+            struct node *found =
+                second_half == (pass == 0) ? cache_find(poller->cache, node->name, strlen(node->name)) : NULL;
+            if (found && !consider(poller, found, hope, now)) {
+                if (!poller->resume[hope][0]) {
+                    memcpy(poller->resume[hope], node->name, sizeof poller->resume[hope]);
                 }
                 poller->stats.waiting++;
             }
         }
     }
+}
+
+static void scan(void *user)
+{
+    struct poller *poller = user;
+    struct now now = clock_now();
+    poller->stats.waiting = 0;
+    scan_those(poller, HOPEFUL, now);
+    scan_those(poller, DOUBTFUL, now);
 }
 
 /* --- interface --- */
@@ -233,10 +270,12 @@ void poller_destroy(struct poller *poller)
     if (!poller) {
         return;
     }
-    while (poller->visits) {
-        struct visit *visit = poller->visits;
-        poller->visits = *visit_link(visit);
-        visit_cancel(visit);
+    for (int hope = 0; hope < HOPES; hope++) {
+        while (poller->visits[hope]) {
+            struct visit *visit = poller->visits[hope];
+            poller->visits[hope] = *visit_link(visit);
+            visit_cancel(visit);
+        }
     }
     loop_timer_destroy(poller->scan_timer);
     loop_after_destroy(poller->scan_soon);

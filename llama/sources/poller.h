@@ -1,6 +1,7 @@
 /*
  * poller: asks nodes over HTTP while MQTT is silent about them: who is due when. One poll of one node is
- * visit.h. Source: contract section 2 (docs/operations.md).
+ * visit.h. Nodes that hang delay each other, not those that answer. Source: contract section 2
+ * (docs/operations.md).
  */
 #ifndef POLLER_H
 #define POLLER_H
@@ -23,7 +24,8 @@ struct poller_stats {
     uint64_t requests;
     struct histogram duration; /* of the polls that were sent: all of a node's endpoints together */
     unsigned in_flight;        /* nodes being asked now */
-    unsigned waiting;          /* due, but `parallel` others are being asked */
+    unsigned waiting; /* due, but there is no place: `parallel` others are being asked, or those whose last
+                       * poll gave nothing have theirs, three of four, taken */
 };
 
 /* `changed` after the cache may have changed. NULL with *ret_error: the entry of options->allow that is no

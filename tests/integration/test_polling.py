@@ -1,12 +1,12 @@
 """Nodes that llamad asks itself: manual ones, and announced ones that fell silent."""
 
 import json
-import socket
 import threading
 import time
 
 import pytest
 
+from tests.support.many_nodes import ManyNodes
 from tests.support.processes import free_port
 from tests.support.recordings import dump
 from tests.support.smollama_node import respond_body
@@ -140,11 +140,12 @@ def test_hanging_nodes_delay_nobody(stack):
 
 
 def test_an_answer_from_too_long_ago_is_no_proof(stack):
-    """So many hang that a round takes longer than 2.5 intervals: nobody is online by an old answer meanwhile."""
+    """So many answer stats alone, and then hang, that a round takes longer than 2.5 intervals: nobody is online by an old
+    answer meanwhile."""
     good = stack.node()
-    with socket.create_server(("127.0.0.1", 0), backlog=1024) as hanging:  # connects, and says nothing
-        url = f"http://127.0.0.1:{hanging.getsockname()[1]}"
-        listed = [(f"hang-{i:03}", url) for i in range(300)] + [("kitchen", good.url)]
+    with ManyNodes({f"slow-{i:03}": "hang" for i in range(300)}) as slow:
+        slow.searching = True
+        listed = [(name, node.url) for name, node in slow.nodes.items()] + [("kitchen", good.url)]
         llamad = stack.llamad(manual(*listed, request_timeout=2, aggregation_interval=1))
         llamad.wait_node("kitchen", "online", timeout=20)
         shown = llamad.wait_node("kitchen", "stale", "late", timeout=20)

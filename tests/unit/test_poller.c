@@ -25,6 +25,7 @@ struct world {
     struct poller *poller;
     struct loop_timer *until;
     _Atomic bool hang; /* the server answers nothing */
+    const char *dead;  /* nodes whose names begin so hang at all times; NULL = none */
 };
 
 /* Every path prefix /<name> is a node of that name. */
@@ -33,7 +34,7 @@ static bool serve(int fd, const char *path, void *user)
     const struct world *world = user;
     char body[128];
     int name_len = (int)strcspn(path + 1, "/");
-    if (world->hang) {
+    if (world->hang || (world->dead && strncmp(path + 1, world->dead, strlen(world->dead)) == 0)) {
         return http_stub_hang(fd);
     }
     int len = snprintf(body, sizeof body,
@@ -172,6 +173,27 @@ static void names_at_the_end_do_not_starve(void **state)
     assert_in_range(polls_of(world, "c"), 2, 4);
 }
 
+/* One round of those that hang takes 2 s at four places, twice the interval. */
+static void nodes_that_hang_delay_nobody_who_answers(void **state)
+{
+    struct world *world = *state;
+    world->dead = "dead";
+    start(world, 1000, 200, 4);
+    for (int i = 0; i < 40; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "dead-%02d", i);
+        add(world, name);
+    }
+    add(world, "a");
+    add(world, "z");
+    run_for(world, 3000); /* the first round: nobody knows yet who hangs */
+    unsigned a = polls_of(world, "a"), z = polls_of(world, "z"), dead = polls_of(world, "dead-39");
+    run_for(world, 3600);
+    assert_in_range(polls_of(world, "a") - a, 3, 4);
+    assert_in_range(polls_of(world, "z") - z, 3, 4);
+    assert_in_range(polls_of(world, "dead-39") - dead, 1, 2);
+}
+
 static void poked_node_is_asked_at_once_but_not_twice(void **state)
 {
     struct world *world = *state;
@@ -234,6 +256,7 @@ int main(void)
         TEST(silent_node_is_asked_within_two_seconds_and_then_once_an_interval),
         TEST(only_so_many_nodes_are_asked_at_once_and_every_one_gets_its_turn),
         TEST(names_at_the_end_do_not_starve),
+        TEST(nodes_that_hang_delay_nobody_who_answers),
         TEST(poked_node_is_asked_at_once_but_not_twice),
         TEST(node_without_url_cannot_be_poked),
         TEST(new_interval_holds_from_the_next_poll_on),
