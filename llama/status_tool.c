@@ -164,7 +164,8 @@ static int judge(const struct query *query, const char **ret_why)
         return NOT_RUNNING;
     }
     if (!is_llamad(query)) {
-        *ret_why = health->status == 401                   ? "wants another token"
+        *ret_why = health->status == 401   ? "wants another token"
+                   : health->status == 429 ? "lets nobody try tokens for a while, after wrong ones"
                    : strcmp(health->error, "timeout") == 0 ? "does not answer in time"
                    : health->error[0]                      ? "gives no answer"
                                                            : "is another program";

@@ -49,18 +49,20 @@ def test_llamad_that_is_gone_or_hangs_is_told_from_one_that_is_well(stack):
     assert json.loads(llamad_status(llamad, "--json").stdout)["running"] is False
 
 
-def test_another_program_on_the_port_is_no_llamad(tmp_path):
+@pytest.mark.parametrize("status, told", [("200 OK", "is another program"), ("401 Unauthorized", "wants another token"),
+                                          ("429 Too Many Requests", "lets nobody try tokens for a while")])
+def test_who_does_not_answer_as_llamad_would_is_told_apart(tmp_path, status, told):
     server = socket.create_server(("127.0.0.1", 0))
 
     def answer():
         with server.accept()[0] as client:
             client.recv(4096)
-            client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+            client.sendall(f"HTTP/1.1 {status}\r\nContent-Length: 2\r\n\r\n{{}}".encode())
     threading.Thread(target=answer, daemon=True).start()
     path = write_yaml(tmp_path / "l.yaml", {"http": {"port": server.getsockname()[1]}})
     done = run_to_end([LLAMAD, "status", "-c", path], tmp_path)
-    assert done.returncode == 4 and "is another program" in done.stdout
     server.close()
+    assert done.returncode == 4 and told in done.stdout
 
 
 def test_token_is_sent_and_never_shown(tmp_path):
