@@ -115,6 +115,7 @@ static void check_password(struct conf *conf)
     if (is_text(conf_string(conf, "mqtt.password_file")) && is_text(conf_string(conf, "mqtt.password"))) {
         conf_report(conf, CONF_WARNING, "mqtt.password", "not used: mqtt.password_file is set as well");
     }
+    conf_check_username(conf);
 }
 
 void config_check(struct conf *conf)

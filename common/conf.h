@@ -65,6 +65,8 @@ const char *conf_list_key(const struct conf *conf, const char *key, size_t i);
 
 /* A password's: readable, not empty. A warning if others can read it, as below. */
 void conf_check_secret(struct conf *conf, const char *key);
+/* A warning if a password for the broker is set and no user name. */
+void conf_check_username(struct conf *conf);
 /* Certificates in PEM. That one has ended, or will within two weeks, is a warning: the clock may be wrong. */
 void conf_check_authority(struct conf *conf, const char *key);
 /* A certificate (with its chain), and the key that belongs to it, without passphrase. */

@@ -70,6 +70,19 @@ void conf_check_secret(struct conf *conf, const char *key)
     warn_if_open(conf, key);
 }
 
+void conf_check_username(struct conf *conf)
+{
+    static const char *const keys[] = {"mqtt.password", "mqtt.password_file"};
+    const char *name = conf_string(conf, "mqtt.username");
+    for (size_t i = 0; (!name || !*name) && i < sizeof keys / sizeof *keys; i++) {
+        const char *value = conf_string(conf, keys[i]);
+        if (value && *value) {
+            conf_report(conf, CONF_WARNING, keys[i],
+                        "brokers know a password by its user: mqtt.username is not set");
+        }
+    }
+}
+
 /* --- certificates --- */
 
 static const char *date(const ASN1_TIME *time, char text[DATE_SIZE])

@@ -29,6 +29,7 @@ static void check_mqtt(struct conf *conf)
                     "mqtt.password is set as well: only one can be meant");
     }
     conf_check_secret(conf, "mqtt.password_file");
+    conf_check_username(conf);
     conf_check_authority(conf, "mqtt.tls.ca");
     conf_check_key_pair(conf, "mqtt.tls.cert", "mqtt.tls.key");
     bool cert = conf_is_set(conf, "mqtt.tls.cert");

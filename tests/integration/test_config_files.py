@@ -88,3 +88,12 @@ def test_a_state_folder_must_be_one(tmp_path):
     path = write_yaml(tmp_path / "config.yaml", {"cluster": {"state_dir": str(tmp_path / "state")}})
     done = run_to_end([LLAMAD, "--check", "-c", path], tmp_path)
     assert done.returncode == 78 and "cluster.state_dir: is no folder" in done.stderr
+
+
+@BOTH
+def test_a_password_wants_a_user_name(tmp_path, program):
+    done = check(program, tmp_path, password="s3cret")
+    assert done.returncode == 0, done.stderr
+    assert "config.yaml:4: mqtt.password: brokers know a password by its user: mqtt.username is not set" in done.stderr
+    assert "mqtt.username" not in check(program, tmp_path, username="u", password="s3cret").stderr
+    assert "mqtt.username" not in check(program, tmp_path, username="", password="").stderr, "as Smollama's own file has it"
