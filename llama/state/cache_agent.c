@@ -288,7 +288,7 @@ int cache_heartbeat(struct cache *cache, struct node *node, const struct heartbe
     node->evidence.agent.interval_s = heartbeat->interval_s;
     if (cache_set_text(&entry->announced_url, heartbeat->url)) {
         entry->announced_allowed = url_allowed;
-        cache_choose_url(entry);
+        cache_follow_url(entry);
     }
     if (new_session) {
         session_unpark(cache, entry, now);

@@ -239,6 +239,30 @@ static void an_answer_within_a_millisecond_has_a_latency(void **state)
     assert_int_equal(world_node(w, NODE)->latency_ms, 1);
 }
 
+/* The broker's memory tells of a start of which llamad heard nothing: at another address. */
+static void polls_of_the_address_before_say_nothing_of_the_new_one(void **state)
+{
+    struct world *w = *state;
+    struct heartbeat h = heartbeat_of(w, NODE, "s1", ++seq);
+    strcpy(h.url, "http://10.0.0.1:8080");
+    world_heartbeat(w, &h, false, 0);
+    world_wait(w, 60000);
+    world_poll(w, NODE, PROBE_FAILED, "no_route", NULL);
+    world_poll(w, NODE, PROBE_FAILED, "no_route", NULL);
+    assert_state(w, NODE, "unreachable", "no_answer");
+    struct node *node = world_node(w, NODE);
+    node->poll_in_flight = true;
+    node->next_poll_ms = w->now.mono_ms + 60000;
+    h = heartbeat_of(w, NODE, "s1", ++seq);
+    strcpy(h.url, "http://10.0.0.2:8080");
+    world_heartbeat(w, &h, true, 30);
+    assert_string_equal(node->url, "http://10.0.0.2:8080");
+    assert_int_equal(node->evidence.probe.outcome, PROBE_NONE);
+    assert_false(node->poll_in_flight);
+    assert_int_equal(node->next_poll_ms, 0);
+    assert_state(w, NODE, "stale", "late");
+}
+
 static void smollama_trouble_is_told_apart(void **state)
 {
     struct world *w = *state;
@@ -595,6 +619,8 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(manual_nodes_without_agent_live_by_their_polls, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_answer_within_a_millisecond_has_a_latency, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(polls_of_the_address_before_say_nothing_of_the_new_one, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(smollama_trouble_is_told_apart, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_endpoint_is_in_trouble_after_two_fetches, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_outage_is_one_event, set_up, tear_down),

@@ -457,6 +457,28 @@ static void forgotten_node_is_not_touched(void **state)
     assert_int_equal(world->node->evidence.probe.outcome, PROBE_NONE);
 }
 
+/* The manual node took over that name while it was asked at an address that only mDNS told. */
+static void node_that_took_the_name_over_takes_nothing(void **state)
+{
+    struct world *world = *state;
+    struct now now = clock_now();
+    struct fault fault;
+    struct sighting seen = {.instance = "kitchen", .allowed = true};
+    assert_in_range(snprintf(seen.url, sizeof seen.url, "%.63s", world->url), 1, sizeof seen.url - 1);
+    assert_int_equal(cache_sighting(world->cache, "kitchen", 7, &seen, NODE_ALPACA, now, &fault), 0);
+    world->behaviour[STATS] = SLOW;
+    assert_non_null(visit_start(&world->context, cache_find(world->cache, "kitchen", 7)));
+    add_manual(world, "pi-1");
+    const struct probe_result said = {.outcome = PROBE_OK, .answered = true, .node_name = "kitchen"};
+    cache_poll_finished(world->cache, world->node, &said, now);
+    assert_ptr_equal(cache_find(world->cache, "kitchen", 7), world->node);
+    world->node->poll_in_flight = true; /* asked itself, again */
+    loop_run(world->loop);
+    assert_int_equal(world->finished, 1);
+    assert_int_equal(world->node->item_count[ITEM_READING], 0);
+    assert_true(world->node->poll_in_flight);
+}
+
 static void cancelled_visit_says_nothing(void **state)
 {
     struct world *world = *state;
@@ -491,6 +513,7 @@ int main(void)
         TEST(manual_address_needs_no_list),
         TEST(offset_is_body_time_minus_date_header),
         TEST(forgotten_node_is_not_touched),
+        TEST(node_that_took_the_name_over_takes_nothing),
         TEST(cancelled_visit_says_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
