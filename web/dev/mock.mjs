@@ -10,6 +10,7 @@
 //   silent        leaves the sockets open and says nothing more
 //   gap           a delta of another instance
 //   restart       a new instance
+//   upgrade       the same with other scripts
 //   refuse?status=  cuts the sockets and answers so to every question; 0: no longer
 //   clear         forgets all nodes
 import { readFileSync, readdirSync } from 'node:fs';
@@ -51,6 +52,7 @@ export function startMock({
     noSocketUntil: 0,
     silent: false,
     refused: 0,
+    version: 1,
   };
   const server = createServer((request, response) =>
     answer(mock, dist, () => new Cluster(folder, { extra }), request, response),
@@ -102,7 +104,10 @@ function answer(mock, dist, renew, request, response) {
   };
   const sendJson = (status, value) => send(status, 'application/json', mock.cluster.text(value));
   const name = url.pathname === '/' ? 'index.html' : url.pathname.slice(1);
-  if (readdirSync(dist).includes(name)) return send(200, TYPES[extname(name)], readFileSync(join(dist, name)));
+  if (readdirSync(dist).includes(name)) {
+    response.setHeader('ETag', `"${mock.version}"`);
+    return send(200, TYPES[extname(name)], readFileSync(join(dist, name)));
+  }
   if (request.method === 'POST' && url.pathname.startsWith('/mock/')) {
     control(mock, renew, url.pathname.slice(6), url.searchParams);
     return sendJson(200, {});
@@ -170,11 +175,12 @@ function control(mock, renew, what, params) {
   if (what === 'refuse') mock.refused = Number(get('status'));
   if (what === 'clear') for (const name of [...mock.cluster.nodes.keys()]) broadcast(mock, mock.cluster.forget(name));
   if (what === 'silent') mock.silent = true;
-  if (what === 'restart') mock.cluster = renew();
+  if (what === 'upgrade') mock.version++;
+  if (['restart', 'upgrade'].includes(what)) mock.cluster = renew();
   const until = Date.now() + Number(get('ms') ?? 0);
   if (what === 'down') mock.downUntil = until;
   if (what === 'nosocket') mock.noSocketUntil = until;
-  if (['restart', 'down', 'nosocket'].includes(what) || mock.refused !== 0)
+  if (['restart', 'upgrade', 'down', 'nosocket'].includes(what) || mock.refused !== 0)
     for (const session of mock.sessions) session.close(1001);
 }
 

@@ -30,9 +30,20 @@ export class Arrivals {
       this.sinceMs = nowMs - LATE_MS;
       this.held.clear();
     }
-    if (first || this.known.size > 2 * MAX_ITEMS) this.known = new Set();
+    if (first || this.known.size > 2 * MAX_ITEMS) this.forget(nowMs);
     else for (const item of items) if (!this.known.has(itemKey(item))) this.arrived(item, nodes, nowMs, hold);
     this.know(items);
+  }
+
+  /** A page left open for weeks must not grow. */
+  private forget(nowMs: number): void {
+    this.known = new Set();
+    for (const [key, until] of this.untilMs) if (until < nowMs) this.untilMs.delete(key);
+  }
+
+  /** How many keys are held, for whoever watches that they stay few. */
+  get size(): number {
+    return this.known.size + this.untilMs.size;
   }
 
   private arrived(item: Item, nodes: Model['nodes'], nowMs: number, hold: boolean): void {

@@ -25,7 +25,7 @@ export function toCsv(rows: readonly ExportRow[]): string {
 }
 
 /** A text that a spreadsheet would take for a formula gets an apostrophe in front; numbers are no texts. */
-const FORMULA = /^[=+\-@\t\r\n]/;
+const FORMULA = /^[=+\-@\uff1d\uff0b\uff0d\uff20\t\r\n]/;
 
 function cell(value: unknown): string {
   if (typeof value === 'number' || value instanceof ExactNumber) return String(value);

@@ -5,9 +5,11 @@ import { Feed } from './feed';
 import type { Connection } from './feed';
 import { browserPorts } from './ports';
 import { flying } from './parts/window';
+import { dateTime } from './format';
 import { recall, recallPlaces, remember, rememberPlaces } from './prefs';
 import { nodeNames } from './select';
 import { SeriesStore } from './series';
+import { Scripts } from './scripts';
 import { askSession } from './session';
 import type { Session } from './session';
 import { emptyModel, reduce } from './state';
@@ -24,6 +26,8 @@ const FLIGHT_MS = 800;
 const PARTIAL_MS = 1000;
 /** So many frames wait for the next paint; more are taken at once, so that they don't pile up. */
 const WAITING_MAX = 256;
+/** A second that took as long was a sleep of the computer. */
+const SLEPT_MS = 10_000;
 
 export const model = signal<Model>(emptyModel);
 export const connection = signal<Connection>({ phase: 'connecting' });
@@ -38,6 +42,9 @@ export const serverNow = computed(() => {
   const { serverMs, receivedMs } = model.value;
   return serverMs === 0 ? tick.value : serverMs + Math.max(0, tick.value - receivedMs);
 });
+
+/** The day, by the reader's clock: what is shown as of today moves at midnight, on a page that nobody touches. */
+export const today = computed(() => dateTime(serverNow.value).slice(0, 10));
 
 /** True on a screen so narrow that tables become lists; the same width as in the styles. */
 const narrowScreen = matchMedia('(max-width: 620px)');
@@ -242,6 +249,11 @@ export function addressOf(view: View, node: string | null = here.value.node): st
   return route.linkTo(view, { ...choices(view), node });
 }
 
+/** Does somebody type, choose, or have something open that would be lost? */
+function isBusy(): boolean {
+  return document.querySelector('input:focus, select:focus, dialog[open], .export [open], .found') !== null;
+}
+
 export function start(): void {
   history.scrollRestoration = 'manual';
   reloadedAt = places.get(entry);
@@ -261,12 +273,24 @@ export function start(): void {
     if (!document.hidden) tick.value = Date.now();
     feed.visible(!document.hidden);
   });
+  const scripts = new Scripts();
   setInterval(() => {
-    if (!document.hidden) tick.value = Date.now();
+    // Not while llamad is away: what the browser would show instead does not come back by itself.
+    if (scripts.outdated && connection.peek().phase === 'live' && !isBusy()) location.reload();
+    if (document.hidden) return;
+    const now = Date.now();
+    const slept = now - tick.peek() > SLEPT_MS;
+    tick.value = now;
+    // The socket may have died without a word.
+    if (slept) feed.visible(true);
   }, 1000);
   // Again after each outage: it may be another llamad, or the session over.
   effect(() => {
-    if (connection.value.phase === 'live') void askSession().then((said) => (session.value = said));
+    if (connection.value.phase !== 'live') return;
+    void askSession().then((said) => (session.value = said));
+    void scripts.look();
   });
   feed.start();
+  // Opened in the background: nothing will say that it is hidden.
+  if (document.hidden) feed.visible(false);
 }

@@ -183,6 +183,15 @@ test('held_back_until_released_and_new_from_then_on', () => {
   assert.equal(arrivals.until(two), T0 + 160_000);
 });
 
+test('weeks_of_arrivals_leave_no_more_than_one_list_behind', () => {
+  const arrivals = new Arrivals();
+  let ms = T0;
+  for (let id = 0; id < 5 * MAX_ITEMS; id++, ms += 61_000) {
+    arrivals.look([observation('a', id, { at: new Date(ms).toISOString() })], 'q', nodes, ms, false);
+  }
+  assert(arrivals.size < 5 * MAX_ITEMS, `${arrivals.size} keys`);
+});
+
 test('another_question_shows_all_at_once', () => {
   const arrivals = new Arrivals();
   arrivals.look([one], 'q', nodes, T0, true);

@@ -30,11 +30,12 @@ test('csv_has_a_header_and_quotes_what_would_break_a_row', () => {
 
 test('csv_keeps_numbers_and_defuses_formulas', () => {
   const big = new ExactNumber('-90071992547409931234');
-  const values = [-1.5, big, true, '=1+1', '+1', '-1', '@x', '\t=1', '\r=1', "'=1", 'a=1', ['=1'], '=HYPERLINK("x")'];
+  const values = [-1.5, big, true, '=1+1', '+1', '-1', '@x', '\t=1', '\r=1', "'=1", 'a=1', ['=1'], '=HYPERLINK("x")',
+    '\uff1d1+1', '\uff0b1', '\uff0d1', '\uff20x'];
   assert.deepEqual(
     values.map((value) => toCsv([{ value }]).slice('value\r\n'.length, -2)),
     ['-1.5', '-90071992547409931234', 'true', "'=1+1", "'+1", "'-1", "'@x", "'\t=1", '"\'\r=1"', "'=1", 'a=1',
-      '"[""=1""]"', '"\'=HYPERLINK(""x"")"'],
+      '"[""=1""]"', '"\'=HYPERLINK(""x"")"', "'\uff1d1+1", "'\uff0b1", "'\uff0d1", "'\uff20x"],
   );
 });
 

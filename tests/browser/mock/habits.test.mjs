@@ -299,6 +299,78 @@ test('a_hidden_page_pauses_stays_cheap_and_shows_nothing_old_as_current', { time
   assert.deepEqual(await opened.wrong(), []);
 });
 
+// ---- left open for long -----------------------------------------------------------------------------------
+
+onMock('after_an_update_of_llamad_the_page_takes_the_new_scripts_once_nobody_types', '#/readings?sort=-value', {}, async (page) => {
+  const same = () => page.evaluate(() => window.same === true);
+  await page.evaluate(() => (window.same = true));
+  const looked = () => page.waitForResponse((answer) => answer.request().method() === 'HEAD');
+  let answer = looked();
+  await tell('restart');
+  await answer;
+  await page.getByRole('searchbox').fill('gpio');
+  answer = looked();
+  await tell('upgrade');
+  await answer;
+  await live(page);
+  await page.waitForTimeout(1500);
+  assert.ok(await same(), 'neither for a restart nor while somebody types');
+  await page.getByRole('searchbox').blur();
+  await page.waitForFunction(() => window.same !== true);
+  await live(page);
+  assert.match(page.url(), /#\/readings\?q=gpio&sort=-value$/);
+  assert.equal(await page.getByRole('searchbox').inputValue(), 'gpio');
+});
+
+onMock('after_a_sleep_of_the_computer_the_connection_is_looked_at_at_once', '#/overview', {}, async (page) => {
+  await tell('silent');
+  const asked = page.waitForRequest(/\/api\/cluster\/nodes$/, { timeout: 5000 });
+  await page.evaluate(() => {
+    const now = Date.now;
+    Date.now = () => now() + 3_600_000;
+  });
+  await asked;
+});
+
+test('a_page_opened_in_the_background_pauses', { timeout: 60_000 }, async () => {
+  const { page, wrong } = await openBlank();
+  await page.clock.install();
+  await page.addInitScript(() => Object.defineProperty(document, 'hidden', { configurable: true, get: () => true }));
+  await page.goto(address('#/readings'));
+  await page.clock.resume();
+  await live(page);
+  await page.clock.fastForward(31_000);
+  await page.getByText('Paused', { exact: true }).waitFor();
+  assert.deepEqual(await wrong(), []);
+});
+
+test('what_was_today_gets_its_date_at_midnight', { timeout: 60_000 }, async () => {
+  const { page, wrong } = await openBlank();
+  await page.goto(address('#/observations'));
+  await live(page);
+  const first = page.locator('.item').filter({ has: page.locator('.age', { hasText: /\d s ago/ }) }).first().locator('time').first();
+  const { dateTime } = await first.evaluate((time) => ({ dateTime: time.dateTime }));
+  const item = page.locator(`time[datetime="${dateTime}"]`).first();
+  assert.match(await item.innerText(), /^\d\d:\d\d:\d\d$/);
+  await page.evaluate(() => {
+    const now = Date.now;
+    Date.now = () => now() + 86_400_000;
+  });
+  await item.filter({ hasText: /^\d{4}-\d\d-\d\d \d\d:\d\d$/ }).waitFor();
+  assert.deepEqual(await wrong(), []);
+});
+
+onMock('on_paper_the_text_is_dark_and_no_row_is_blank', '#/readings', { colorScheme: 'dark', mock: { extra: 40 } }, async (page) => {
+  await row(page, 'attic', 'gpio:17').waitFor();
+  await page.emulateMedia({ media: 'print', colorScheme: 'dark' });
+  const seen = await page.evaluate(() => ({
+    text: getComputedStyle(document.body).color,
+    blank: [...document.querySelectorAll('tr.space')].reduce((sum, one) => sum + one.getBoundingClientRect().height, 0),
+    bar: getComputedStyle(document.querySelector('.top')).position,
+  }));
+  assert.deepEqual(seen, { text: 'rgb(24, 32, 42)', blank: 0, bar: 'static' });
+});
+
 // ---- address ----------------------------------------------------------------------------------------------
 
 onMock('back_finds_the_place_that_was_left', '#/readings', { mock: { extra: 40 } }, async (page) => {

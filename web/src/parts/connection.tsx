@@ -17,7 +17,7 @@ export function ConnectionSign(): JSX.Element {
   return (
     <span class={`sign sign-${phase}`} role="status">
       <span class="dot" aria-hidden="true" />
-      {refused.value === 0 ? WORDS[phase] : 'Signed out'}
+      {refused.value === 0 ? WORDS[phase] : refused.value === 401 ? 'Signed out' : 'Not allowed'}
     </span>
   );
 }

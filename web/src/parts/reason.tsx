@@ -1,7 +1,7 @@
 // Why a node is how it is: the cause in words and llamad's sentence.
 import type { JSX } from 'preact';
 import { cause, localTimes } from '../format';
-import { serverNow } from '../store';
+import { serverNow, today } from '../store';
 import { Text } from './text';
 
 export function Reason({
@@ -12,6 +12,8 @@ export function Reason({
   sentence: string | null;
 }): JSX.Element | null {
   if (!code && !sentence) return null;
+  // Drawn again when the day is another one.
+  void today.value;
   return (
     <p class="reason">
       {code && <strong>{cause(code)}</strong>}

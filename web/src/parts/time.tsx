@@ -2,7 +2,7 @@
 import { useComputed } from '@preact/signals';
 import type { JSX } from 'preact';
 import { age, clock, dateTime, exactTime, parseTime } from '../format';
-import { serverNow } from '../store';
+import { serverNow, today } from '../store';
 
 interface AgeProps {
   at: string | null | undefined;
@@ -48,10 +48,9 @@ function Ticking({ ms, suffix, now }: { ms: number; suffix: string; now: string 
 export function Moment({ at }: { at: string | null }): JSX.Element {
   const ms = parseTime(at);
   if (ms === null) return <span class="muted">no readable time</span>;
-  const today = dateTime(ms).slice(0, 10) === dateTime(serverNow.peek()).slice(0, 10);
   return (
     <time class="num" dateTime={new Date(ms).toISOString()} title={exactTime(ms)}>
-      {today ? clock(ms) : dateTime(ms).slice(0, 16)}
+      {dateTime(ms).startsWith(today.value) ? clock(ms) : dateTime(ms).slice(0, 16)}
     </time>
   );
 }

@@ -1,7 +1,7 @@
 // What happened to the nodes, newest first, by day.
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { JSX } from 'preact';
-import { asText, clock, dateTime, exactTime, parseTime } from '../format';
+import { asText, clock, exactTime, parseTime } from '../format';
 import { StateSelect } from '../parts/chips';
 import { Export } from '../parts/export';
 import { ListHead, Nothing, listKey, useMore } from '../parts/list';
@@ -10,13 +10,14 @@ import { NodeName, State } from '../parts/state';
 import { Age } from '../parts/time';
 import { linkTo } from '../route';
 import { byDay, eventRows } from '../select';
-import { dispatch, here, model, ports, serverNow } from '../store';
+import { dispatch, here, model, ports, today } from '../store';
 import type { ClusterEvent } from '../wire';
 
 const ROWS = 100;
 /** So many come by themselves, and so many llamad keeps. */
 const SENT = 50;
 const KEPT = 1000;
+const COPIED_MS = 3000;
 
 /** True if they came. */
 export async function loadEvents(limit: number, node?: string): Promise<boolean> {
@@ -56,7 +57,6 @@ export function Events(): JSX.Element {
   const index = linked ? rows.findIndex((event) => asText(event.id) === linked) : -1;
   const older = useOlder(!!linked && index < 0);
   const days = byDay(rows.slice(0, Math.max(most, index + 1)));
-  const today = dateTime(serverNow.peek()).slice(0, 10);
   return (
     <section aria-label="Events">
       <ListHead
@@ -75,7 +75,7 @@ export function Events(): JSX.Element {
       {rows.length === 0 && <Nothing>Nothing has happened here: no node has changed its state.</Nothing>}
       {days.map(([day, list]) => (
         <section key={day} class="day">
-          <h3>{day === today ? 'Today' : day}</h3>
+          <h3>{day === today.value ? 'Today' : day}</h3>
           <ol class="sheet items">
             {list.map((event) => (
               <Item key={asText(event.id)} event={event} linked={asText(event.id) === linked} />
@@ -102,6 +102,12 @@ function Item({ event, linked }: { event: ClusterEvent; linked: boolean }): JSX.
   useEffect(() => {
     if (linked) item.current?.scrollIntoView({ block: 'center' });
   }, [linked]);
+  // Of several links the one that was copied last says so, and not for ever.
+  useEffect(() => {
+    if (!copied) return undefined;
+    const timer = setTimeout(() => setCopied(false), COPIED_MS);
+    return () => clearTimeout(timer);
+  }, [copied]);
   const ms = parseTime(event.at);
   const address = linkTo('events', { filters: { event: asText(event.id) } });
   const copy = (): void => {
