@@ -52,8 +52,8 @@ static const struct {
 static struct node *find_node(const struct visit *visit)
 {
     struct node *node = cache_find(visit->context->cache, visit->node, strlen(visit->node));
-    /* A node that was forgotten and came back is another one: nobody is asking that yet. And so is one whose alias
-     * that name is by now. */
+    /* A node that was forgotten and came back is another one: nobody is asking that yet. And so is one whose
+     * alias that name is by now. */
     return node && node->poll_in_flight && strcmp(node->name, visit->node) == 0 ? node : NULL;
 }
 
