@@ -260,7 +260,7 @@ static void note_message(struct pass *pass, struct group *group)
     }
     int64_t age_ms = source->captured_wall_ms - group->newest_ms;
     int64_t mono_ms = source->captured_mono_ms - (age_ms > 0 ? age_ms : 0);
-    cache_edge_heard(entry, group->newest_ms, mono_ms);
+    cache_edge_heard(pass->cache, entry, group->newest_ms, mono_ms);
     entry->node.evidence.edge.kept = source->kept;
     cache_seen(entry, mono_ms, pass->now);
 }

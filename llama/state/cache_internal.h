@@ -271,7 +271,8 @@ void cache_drop_stats(struct cache *cache, struct entry *entry);
 
 /* ---- cache_poll.c ---- */
 /* An edge message, or the newest re-export of one, from mono_ms. */
-void cache_edge_heard(struct entry *entry, int64_t message_wall_ms, int64_t mono_ms);
+void cache_edge_heard(const struct cache *cache, struct entry *entry, int64_t message_wall_ms,
+                      int64_t mono_ms);
 
 /* ---- cache_sightings.c ---- */
 /* The poll at the address that mDNS gave failed: the next one goes to another, if there is one. */

@@ -129,15 +129,18 @@ static uint32_t learn_interval(uint32_t known_ms, int64_t distance_ms)
     return (uint32_t)(interval_ms < EDGE_INTERVAL_MAX_MS ? interval_ms : EDGE_INTERVAL_MAX_MS);
 }
 
-void cache_edge_heard(struct entry *entry, int64_t message_wall_ms, int64_t mono_ms)
+void cache_edge_heard(const struct cache *cache, struct entry *entry, int64_t message_wall_ms,
+                      int64_t mono_ms)
 {
     struct evidence *e = &entry->node.evidence;
     if (mono_ms == 0) {
         mono_ms = -1; /* 0 means never */
     }
     /* What comes in a burst (a network that was stuck, a broker that was away) tells no pace: it would make
-     * the next pause look like silence. */
-    if (e->edge.ever && !e->edge.kept && mono_ms - e->edge.message_ms >= EDGE_INTERVAL_MIN_MS) {
+     * the next pause look like silence. Nor does a pause in which nothing could be heard: it would make
+     * silence look like the next pause. */
+    bool listened = e->edge.message_ms >= cache->link.up_ms;
+    if (e->edge.ever && !e->edge.kept && listened && mono_ms - e->edge.message_ms >= EDGE_INTERVAL_MIN_MS) {
         e->edge.interval_ms = learn_interval(e->edge.interval_ms, mono_ms - e->edge.message_ms);
     }
     if (!e->edge.ever || mono_ms > e->edge.message_ms) {
@@ -165,7 +168,7 @@ int cache_edge(struct cache *cache, struct node *node, struct json_slice body, i
         return e;
     }
     node->found |= FOUND_EDGE;
-    cache_edge_heard(entry, source.captured_wall_ms, now.mono_ms);
+    cache_edge_heard(cache, entry, source.captured_wall_ms, now.mono_ms);
     if (!better) {
         if (node->type == NODE_UNKNOWN) {
             node->type = NODE_EDGE;

@@ -545,6 +545,27 @@ static void a_burst_of_edge_messages_tells_no_pace(void **state)
     assert_int_equal(world_events(w), 0);
 }
 
+/* Nobody listened meanwhile: a node that dies after it is not online for longer. */
+static void an_outage_tells_no_pace_of_an_edge_node(void **state)
+{
+    struct world *w = *state;
+    for (int i = 0; i < 10; i++) {
+        world_edge(w, "edge", "{\"readings\":[]}");
+        world_wait(w, 30 * 1000);
+    }
+    cache_link(w->cache, false, w->now);
+    world_wait(w, 300 * 1000);
+    cache_link(w->cache, true, w->now);
+    world_wait(w, 10 * 1000);
+    world_edge(w, "edge", "{\"readings\":[]}");
+    assert_in_range(world_node(w, "edge")->evidence.edge.interval_ms, 29000, 31000);
+    assert_state(w, "edge", "online", "");
+    world_wait(w, 91 * 1000);
+    assert_state(w, "edge", "stale", "late");
+    world_wait(w, 90 * 1000);
+    assert_state(w, "edge", "unreachable", "no_message");
+}
+
 static void edge_messages_never_override_an_agent(void **state)
 {
     struct world *w = *state;
@@ -634,6 +655,7 @@ int main(void)
         cmocka_unit_test(without_a_broker_at_the_start_there_is_no_outage),
         cmocka_unit_test_setup_teardown(the_usual_interval_of_an_edge_node_is_learned, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_burst_of_edge_messages_tells_no_pace, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_outage_tells_no_pace_of_an_edge_node, set_up, tear_down),
         cmocka_unit_test_setup_teardown(edge_messages_never_override_an_agent, set_up, tear_down),
         cmocka_unit_test_setup_teardown(since_when_smollama_is_down_is_told_by_our_clock, set_up, tear_down),
         cmocka_unit_test_setup_teardown(each_outage_is_an_event_of_its_own, set_up, tear_down),
