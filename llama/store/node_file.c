@@ -196,7 +196,10 @@ void node_file_stop(struct node_file *file)
     }
     file->last = true;
     uint64_t mark = node_lines_mark(file->cache);
-    if (file->rendering) {
+    if (file->rendering && file->hurried) {
+        buf_reset(&file->text); /* who was forgotten stands in it already */
+        begin(file, mark, SIZE_MAX);
+    } else if (file->rendering) {
         render(file, SIZE_MAX);
     } else if (!is_saved(file, mark)) {
         begin(file, mark, SIZE_MAX);

@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FILE_MAX 100000
+#define FILE_MAX 10000000
 
 struct place {
     struct world world;
@@ -126,6 +126,24 @@ static void node_forgotten_while_the_file_is_written_goes_at_once(void **state)
     assert_true(file_holds(place, "two"));
 }
 
+static void node_forgotten_before_the_end_stays_forgotten(void **state)
+{
+    struct place *place = *state;
+    for (int i = 0; i < 2000; i++) { /* more than one turn of the loop renders */
+        char name[16];
+        snprintf(name, sizeof name, "node-%04d", i);
+        say(place, name);
+    }
+    tick(place);
+    assert_int_equal(cache_forget(place->world.cache, world_node(&place->world, "node-0000")), 0);
+    node_file_hurry(place->file);
+    node_file_stop(place->file);
+    wait_idle(place);
+    assert_false(file_holds(place, "node-0000"));
+    assert_true(file_holds(place, "node-0001"));
+    assert_true(file_holds(place, "node-1999"));
+}
+
 static void failed_write_is_tried_again_and_counts_for_nothing(void **state)
 {
     struct place *place = *state;
@@ -152,6 +170,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         PLACE(first_values_are_saved_at_once_and_the_next_after_a_pause),
         PLACE(node_forgotten_while_the_file_is_written_goes_at_once),
+        PLACE(node_forgotten_before_the_end_stays_forgotten),
         PLACE(failed_write_is_tried_again_and_counts_for_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
