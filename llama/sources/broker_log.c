@@ -13,6 +13,9 @@ static const struct {
     [BROKER_TOO_LARGE] = {"too_large", "a packet above the limit (max_packet_size); disconnected"},
     [BROKER_NO_MQTT] = {"no_mqtt", "what came is not MQTT; disconnected"},
     [BROKER_DROPPING] = {"dropping", "messages are dropped: it takes them too slowly"},
+    [BROKER_TURNED_AWAY] = {"turned_away",
+                            "turned away: as many connections as the broker can have are open, or "
+                            "/etc/hosts.deny says so"},
 };
 
 /* How a line begins and ends, and what it means; between stands who it is about. */
@@ -27,6 +30,8 @@ static const struct pattern {
     {"Client ", " disconnected due to malformed packet.", BROKER_NO_MQTT},
     {"Client ", " disconnected due to protocol error.", BROKER_NO_MQTT},
     {"Outgoing messages are being dropped for client ", ".", BROKER_DROPPING},
+    /* libwrap cannot read its files without a descriptor, and says no */
+    {"Client connection from ", " denied access by tcpd.", BROKER_TURNED_AWAY},
 };
 
 const char *broker_trouble_name(enum broker_trouble trouble)
@@ -123,6 +128,10 @@ void broker_log_line(struct broker_log *log, const char *line, size_t len, int64
             take(log, patterns[i].trouble, who, who_len, mono_ms);
             return;
         }
+    }
+    if (begins(line, len, "Unable to accept new connection")) {
+        take(log, BROKER_TURNED_AWAY, who, 0, mono_ms);
+        return;
     }
     if (is_tls_failure(line, len, &who, &who_len)) {
         take(log, BROKER_TLS_FAILED, who, who_len, mono_ms);

@@ -3,7 +3,8 @@
  * minute for each who makes them; the rest is for the debug log. Pure but for the log.
  *
  * It does not say everything. Publishing where one must not is answered to a client of MQTT 5, and told to
- * nobody else; subscribing there is not even that. Source: mosquitto 2.0, src/handle_connect.c, src/loop.c.
+ * nobody else; subscribing there is not even that. Source: mosquitto 2.0, src/handle_connect.c, src/loop.c,
+ * src/net.c.
  */
 #ifndef BROKER_LOG_H
 #define BROKER_LOG_H
@@ -19,6 +20,7 @@ enum broker_trouble {
     BROKER_TOO_LARGE,      /* a packet above max_packet_size */
     BROKER_NO_MQTT,        /* bytes that are none */
     BROKER_DROPPING,       /* a client is too slow for what it has subscribed to */
+    BROKER_TURNED_AWAY,    /* it has no descriptors left for who comes, or hosts.deny(5) says so */
     BROKER_TROUBLES
 };
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.fake_agent import FakeAgent, readings_body
 from tests.support.locked_broker import LockedBroker
-from tests.support.processes import SANITIZER
+from tests.support.processes import SANITIZER, free_port
 from tests.support.raw_mqtt import RawMqtt, publish_packet
 from tests.support.waiting import stretched, wait_until
 
@@ -150,6 +150,30 @@ def test_idle_connections_keep_nobody_out(locked, good):
     assert max(latencies_ms(good, 5)) < stretched(SERVED_MS)
     for one in idle:
         one.socket.close()
+
+
+def test_full_broker_is_told_and_keeps_who_is_in(stack):
+    port = free_port()
+    llamad = stack.llamad({"broker": {"run": True, "port": port}}, broker_port=port, wrapper=["/usr/bin/prlimit", "--nofile=600:600"])
+    llamad.wait_broker()
+    agent = FakeAgent(stack.mqtt_client(port=port), "pi-in").come_alive({"probe:x": 1})
+    llamad.wait_node("pi-in", "online")
+    idle = [RawMqtt(port, connect=False) for _ in range(700)]
+    llamad.wait_log("127.0.0.1: turned away: as many connections as the broker can have are open")
+    wait_until(lambda: llamad.health()["broker"]["child"]["troubles"]["turned_away"] > 50, 3, "each is counted")
+    agent.readings({"probe:x": 2})
+    wait_until(lambda: llamad.get("/api/cluster/readings")["readings"][0]["value"] == 2, 3, "who is in is served")
+    for one in idle:
+        one.socket.close()
+
+    def gets_in() -> bool:
+        try:
+            stack.mqtt_client(port=port).close()
+        except OSError:
+            return False
+        return True
+    wait_until(gets_in, 3, "afterwards others get in again")
+    assert llamad.log.count("as many connections as the broker can have") == 1, "once a minute"
 
 
 def throw(client: RawMqtt, data: bytes) -> None:

@@ -63,6 +63,9 @@ static void troubles_are_told_apart_and_counted(void **state)
          "certificate.",
          BROKER_TLS_FAILED},
         {"Outgoing messages are being dropped for client slow.", BROKER_DROPPING},
+        {"Unable to accept new connection, system socket count has been exceeded. Try increasing \"ulimit "
+         "-n\" or equivalent.",
+         BROKER_TURNED_AWAY},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         uint64_t before = world->log.counts[cases[i].trouble];
@@ -117,6 +120,20 @@ static void who_gives_no_name_is_known_by_address(void **state)
     assert_int_equal(logged(world, "the last to connect, fd00::7: not authorised"), 1);
 }
 
+static void full_broker_is_told_with_the_last_who_came(void **state)
+{
+    struct world *world = *state;
+    take(world, "New connection from 192.168.1.7:36387 on port 8883.", 0);
+    for (int i = 0; i < 100; i++) {
+        take(world, "Unable to accept new connection, system socket count has been exceeded. Try", i);
+    }
+    assert_int_equal(world->log.counts[BROKER_TURNED_AWAY], 100);
+    take(world, "Client connection from 192.168.1.8 denied access by tcpd.", 0);
+    assert_int_equal(world->log.counts[BROKER_TURNED_AWAY], 101);
+    assert_int_equal(logged(world, "client 192.168.1.8: turned away"), 1);
+    assert_int_equal(logged(world, "the last to connect, 192.168.1.7: turned away: as many connections"), 1);
+}
+
 static void guessing_is_logged_once_a_minute_for_each_source(void **state)
 {
     struct world *world = *state;
@@ -151,6 +168,7 @@ int main(void)
         TEST(ordinary_lines_are_no_trouble),
         TEST(errors_and_warnings_are_passed_on),
         TEST(who_gives_no_name_is_known_by_address),
+        TEST(full_broker_is_told_with_the_last_who_came),
         TEST(guessing_is_logged_once_a_minute_for_each_source),
         TEST(client_id_that_imitates_a_line_changes_nothing),
     };
