@@ -87,6 +87,54 @@ def test_changing_needs_the_scope_admin(scene, who, status):
         assert "pi-a" in scene.llamad.nodes()
 
 
+def test_every_route_asks_who_it_is(scene):
+    """Whatever the API has: what changes something is for the scope admin, the rest for readers; two say little to anybody."""
+    paths = scene.http.get("/api/openapi.json", bearer(scene.reader)).json["paths"]
+    assert len(paths) > 10
+    for path, known in paths.items():
+        path = path.replace("{name}", "pi-a").replace("{node}", "pi-a")
+        if path in ("/api/session", "/api/health"):
+            continue
+        for method in ("GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "OPTIONS"):
+            answer = scene.http.request(method, path, {}, body=b"" if method in ("POST", "PUT", "PATCH") else None)
+            assert answer.status == 401, (method, path)
+            assert not [name for name in answer.headers if name.startswith("access-control")], (method, path)
+            if method.lower() in known and method in ("POST", "DELETE"):
+                for who in (scene.rita, bearer(scene.reader)):
+                    assert scene.http.request(method, path, who, body=b"").status == 403, (method, path)
+        assert scene.http.request("PUT", path, scene.anna, body=b"").status == 405, path
+    assert "pi-a" in scene.llamad.nodes()
+
+
+@pytest.mark.parametrize("line, host, status", [
+    ("GET", "", 421), ("GET", "Host:\r\n", 421), ("GET", "Host: localhost\r\nHost: localhost\r\n", 400),
+    ("GET", "Host:\r\nHost: localhost\r\n", 400), ("GET", "Host: localhost\r\nhost:\r\n", 400),
+    ("HEAD", "Host: localhost\r\n", 404), ("POST", "Host: localhost\r\n", 404), ("GET", "Host: localhost\r\n", 101)])
+def test_listener_names_one_host_of_ours(scene, line, host, status):
+    request = (f"{line} /api/cluster/live HTTP/1.1\r\n{host}Authorization: Bearer {scene.admin}\r\nUpgrade: websocket\r\n"
+               "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n")
+    with socket.create_connection(("127.0.0.1", scene.llamad.port), timeout=5) as sock:
+        sock.sendall(request.encode())
+        assert int(sock.recv(4096).split()[1]) == status
+
+
+def test_of_two_tokens_none_counts(scene):
+    """Joined by a proxy or by us, two Authorization headers are no token that anybody knows."""
+    headers = "".join(f"Authorization: Bearer {token}\r\n" for token in (scene.reader, scene.admin))
+    assert scene.http.raw_status(f"POST {NODES}/pi-a/refresh HTTP/1.1\r\nHost: localhost\r\n{headers}Content-Length: 0\r\n\r\n".encode()) \
+        in (401, 429)
+
+
+def test_another_user_in_the_same_browser_ends_the_first_ones_session(scene):
+    first = session(scene.http, "anna")
+    answer = log_in(scene.http, "rita", headers=first)
+    second = {"Cookie": answer.headers["set-cookie"].split(";")[0]}
+    assert scene.http.get("/api/session", second).json["name"] == "rita"
+    assert scene.http.get(NODES, first).status == 401
+    both = {"Cookie": first["Cookie"] + "; " + second["Cookie"]}
+    assert scene.http.get("/api/session", both).json["name"] == "rita", "what a subdomain put before it does no harm"
+
+
 def test_session_says_who_is_asking(scene):
     def who(headers):
         return scene.http.get("/api/session", headers).json
