@@ -155,17 +155,17 @@ export class Feed {
     this.timer('pause', TIMES.countsMs, () => void this.count());
   }
 
-  /** The reader does not want to wait for the back-off, or the network came back. */
+  /** The reader does not want to wait for the back-off. */
   retryNow(): void {
     if (this.stopped || this.state.phase !== 'lost' || this.state.retryAt === null) return;
     this.open();
   }
 
   /**
-   * The page was looked at again after a while: a socket that died meanwhile should not look alive, and a
+   * The page was looked at again after a while, or the network came back: a socket that died meanwhile should not look alive, and a
    * back-off that a hidden page stretched should not be waited for.
    */
-  private checkNow(): void {
+  checkNow(): void {
     this.retryNow();
     if (this.state.phase === 'live' && this.ports.now() - this.lastFrame > TIMES.graceMs) void this.check();
   }

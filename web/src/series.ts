@@ -14,6 +14,8 @@ const KEPT = 400;
 /** A series that nobody showed for as long has missed too much: it is asked for again. */
 const STALE_MS = 45_000;
 const RETRY_MS = 10_000;
+/** An answer that takes longer is given up: meanwhile nothing else is asked. */
+const ASK_MS = 10_000;
 
 export interface Step {
   /** Begin of the step: ms since 1970, a multiple of STEP_MS. */
@@ -170,6 +172,7 @@ export class SeriesStore {
     this.busy = true;
     for (const entry of batch) entry.state = 'asked';
     const abort = new AbortController();
+    this.ports.after(ASK_MS, () => abort.abort());
     const names = batch.map(({ node, fullId }) => `series=${encodeURIComponent(`${node}/${fullId}`)}`);
     try {
       const answer = await this.ports.get(`history?points=120&${names.join('&')}`, abort.signal);

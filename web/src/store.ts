@@ -268,7 +268,7 @@ export function start(): void {
     rememberPlaces([...places.set(entry, scrollY)]);
   });
   narrowScreen.addEventListener('change', () => (narrow.value = narrowScreen.matches));
-  addEventListener('online', () => feed.retryNow());
+  addEventListener('online', () => feed.checkNow());
   document.addEventListener('visibilitychange', () => {
     if (!document.hidden) tick.value = Date.now();
     feed.visible(!document.hidden);

@@ -238,3 +238,35 @@ test('steps_become_points_with_their_gaps_and_extremes', () => {
     [100_000, 2],
   ]);
 });
+
+test('answer_that_never_comes_is_given_up_and_does_not_block_the_others', async () => {
+  const timers: [ms: number, run: () => void][] = [];
+  const asked: string[] = [];
+  let time = T0;
+  const hanging = (signal: AbortSignal): Promise<unknown> =>
+    new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('no answer in time'))));
+  const store = new SeriesStore(
+    {
+      get: (path, signal) => {
+        asked.push(path);
+        return hanging(signal);
+      },
+      now: () => time,
+      after: (ms, run) => timers.push([ms, run]),
+    },
+    () => undefined,
+  );
+  /** Runs what is due within so many ms. */
+  const pass = async (ms: number): Promise<void> => {
+    time += ms;
+    for (const [, run] of timers.splice(0).filter(([due, run]) => due <= ms || (timers.push([due - ms, run]), false))) run();
+    for (let i = 0; i < 10; i++) await Promise.resolve();
+  };
+  store.show('a', 'x:y');
+  await pass(200);
+  assert.equal(asked.length, 1);
+  await pass(10_000);
+  store.show('b', 'x:y');
+  await pass(200);
+  assert.equal(asked.length, 2, 'another one can be asked for');
+});

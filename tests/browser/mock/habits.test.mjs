@@ -332,6 +332,21 @@ onMock('after_a_sleep_of_the_computer_the_connection_is_looked_at_at_once', '#/o
   await asked;
 });
 
+test('a_network_that_came_back_has_the_connection_looked_at_at_once', { timeout: 60_000 }, async () => {
+  const { page, wrong } = await openBlank();
+  await page.clock.install();
+  await page.goto(address('#/overview'));
+  await page.clock.resume();
+  await live(page);
+  await tell('silent');
+  // Too short to be taken for a sleep of the computer.
+  await page.clock.fastForward(4000);
+  const asked = page.waitForRequest(/\/api\/cluster\/nodes$/, { timeout: 5000 });
+  await page.evaluate(() => dispatchEvent(new Event('online')));
+  await asked;
+  assert.deepEqual(await wrong(), []);
+});
+
 test('a_page_opened_in_the_background_pauses', { timeout: 60_000 }, async () => {
   const { page, wrong } = await openBlank();
   await page.clock.install();
