@@ -102,8 +102,8 @@ int64_t verdict_gone_after_ms(const struct evidence *e)
 /* What MQTT says of an agent. */
 struct agent_view {
     bool fresh, silent;
-    bool gone;        /* by will or stop, and that is to be believed */
-    bool doubtful;    /* stopped, by the broker's memory alone, since llamad started: a poll may tell sooner */
+    bool gone;     /* by will or stop, and that is to be believed */
+    bool doubtful; /* stopped, by the broker's memory alone, since llamad started: a poll may tell sooner */
     bool unreachable; /* late beyond doubt */
 };
 
@@ -115,7 +115,8 @@ static struct agent_view agent_view(const struct evidence *e, const struct link_
     struct lateness l = lateness_of(e->agent.heartbeat_ms, known_ms, interval_ms * 5 / 2, link, now_ms);
     bool overridden = e->agent.heartbeat_ms != 0 && e->agent.presence_ms < e->agent.heartbeat_ms;
     bool gone = !overridden && (e->agent.presence == PRESENCE_STOPPED || e->agent.presence == PRESENCE_WILL);
-    /* The will may come of the broker's own end (llamad's broker ends with it); only the agent itself says `stopped`. */
+    /* The will may come of the broker's own end (llamad's broker ends with it); only the agent itself says
+     * `stopped`. */
     bool doubtful = gone && e->agent.presence == PRESENCE_STOPPED && e->agent.presence_replayed &&
                     e->agent.heartbeat_ms == 0 && link->up;
     if (e->agent.presence_replayed) {
