@@ -121,6 +121,8 @@ def test_unit_names_the_installed_paths(package):
     assert f"\nExecStart=/usr/bin/{name} -c /etc/{name}/config.yaml\n" in unit
     assert "@" not in re.sub(r"=~?@\w[\w -]*(@[\w-]+)*", "", unit)
     assert package.read(package.control, "./conffiles").decode() == f"/etc/{name}/config.yaml\n"
+    pages = re.findall(r"man:([\w-]+)\((\d)\)", unit)
+    assert pages and {f"/usr/share/man/man{section}/{page}.{section}.gz" for page, section in pages} <= set(package.members())
 
 
 def test_scripts_are_clean(package, tmp_path):
