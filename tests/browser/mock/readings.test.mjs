@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { PHONE, sideways } from '../browser.mjs';
-import { openMock, row, tell } from './support.mjs';
+import { onMock, openMock, row, tell } from './support.mjs';
 
 const set = (node, source, value) => tell(`value?node=${node}&source=${encodeURIComponent(source)}&value=${value}`);
 const firstNode = (page) => page.locator('tbody tr:not(.space)').first().getAttribute('data-node');
@@ -133,3 +133,12 @@ for (const hash of ['compare', 'compare?source=system%3Amem_percent', 'compare?s
     assert.deepEqual(await wrong(), []);
   });
 }
+
+for (const width of [640, 800])
+  onMock(`names_of_sources_can_be_read_at_${width}_pixels`, '#/readings', { viewport: { width, height: 500 } }, async (page) => {
+    const source = row(page, 'attic', 'system:mem_available_mb').locator('.c-source');
+    await source.waitFor();
+    const { wide, room } = await source.evaluate((cell) => ({ wide: cell.scrollWidth, room: cell.clientWidth }));
+    assert.ok(wide <= room, `${wide} px in ${room}`);
+    assert.equal(await sideways(page), 0);
+  });
