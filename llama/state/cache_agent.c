@@ -286,10 +286,7 @@ int cache_heartbeat(struct cache *cache, struct node *node, const struct heartbe
     keep(node, heartbeat);
     cache_agent_heard(entry, now);
     node->evidence.agent.interval_s = heartbeat->interval_s;
-    if (cache_set_text(&entry->announced_url, heartbeat->url)) {
-        entry->announced_allowed = url_allowed;
-        cache_follow_url(entry);
-    }
+    cache_take_announced(entry, heartbeat->url, url_allowed);
     if (new_session) {
         session_unpark(cache, entry, now);
     }

@@ -294,13 +294,26 @@ static void leave_address(struct node *node)
     node->next_poll_ms = 0;
 }
 
-void cache_follow_url(struct entry *entry)
+static void follow_url(struct entry *entry, const char *before)
 {
-    char before[URL_MAX + 1];
-    snprintf(before, sizeof before, "%s", entry->node.url);
     cache_choose_url(entry);
     if (strcmp(before, entry->node.url) != 0) {
         leave_address(&entry->node);
+    }
+}
+
+void cache_follow_url(struct entry *entry)
+{
+    follow_url(entry, entry->node.url);
+}
+
+void cache_take_announced(struct entry *entry, const char *url, bool allowed)
+{
+    char before[URL_MAX + 1]; /* node.url may lie in the text that is replaced */
+    snprintf(before, sizeof before, "%s", entry->node.url);
+    if (cache_set_text(&entry->announced_url, url)) {
+        entry->announced_allowed = allowed;
+        follow_url(entry, before);
     }
 }
 
