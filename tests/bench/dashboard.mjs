@@ -1,6 +1,6 @@
 // The dashboard before a thousand busy nodes, in a real browser:
 //     node tests/bench/dashboard.mjs [--nodes 1000] [--readings 20] [--seconds 60] [--minutes 10] [WHAT …]
-// WHAT: start, live, switch, scroll, memory (default: all). Needs build/release (or BUILD_DIR) and web/dist.
+// WHAT: start, live, switch, scroll, memory (default: all). Needs web/dist, and a release build in BUILD_DIR (scripts/bench dashboard makes both).
 // Exits with 1 if a goal was missed.
 import { spawn } from 'node:child_process';
 import { readFileSync, readdirSync } from 'node:fs';
