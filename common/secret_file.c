@@ -91,13 +91,13 @@ static int share_lock(int fd, const char *path)
 }
 
 /* A holder that was stopped must not stop us for good. */
-static int wait_for(int fd)
+static int wait_for(int fd, unsigned wait_ms)
 {
-    for (int waited_ms = 0; flock(fd, LOCK_EX | LOCK_NB) != 0; waited_ms += LOCK_RETRY_MS) {
+    for (unsigned waited_ms = 0; flock(fd, LOCK_EX | LOCK_NB) != 0; waited_ms += LOCK_RETRY_MS) {
         if (errno != EWOULDBLOCK && errno != EINTR) {
             return -errno;
         }
-        if (waited_ms >= SECRET_LOCK_MS) {
+        if (waited_ms >= wait_ms) {
             return -EBUSY;
         }
         usleep(LOCK_RETRY_MS * 1000);
@@ -105,7 +105,7 @@ static int wait_for(int fd)
     return 0;
 }
 
-int secret_file_lock(const char *path)
+int secret_file_lock(const char *path, unsigned wait_ms)
 {
     char name[PATH_MAX];
     if ((size_t)snprintf(name, sizeof name, "%s.lock", path) >= sizeof name) {
@@ -113,7 +113,7 @@ int secret_file_lock(const char *path)
     }
     int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     int e = fd < 0 ? -errno : share_lock(fd, path);
-    e = e ? e : wait_for(fd);
+    e = e ? e : wait_for(fd, wait_ms);
     if (e != 0 && fd >= 0) {
         close(fd);
     }

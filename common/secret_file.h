@@ -26,9 +26,9 @@ int secret_owner_of(const char *path, struct secret_owner *ret_owner);
  * never followed. 0 or -errno. */
 int secret_file_write(const char *path, const void *data, size_t len, mode_t mode, struct secret_owner owner);
 /* For who reads a file, changes it and writes it again: nobody else does meanwhile. By path + ".lock", which
- * stays and belongs to whom the folder belongs to. Waits SECRET_LOCK_MS at most. A descriptor, whose close
- * unlocks; -EBUSY, -errno. */
-int secret_file_lock(const char *path);
+ * stays and belongs to whom the folder belongs to. Waits `wait_ms` at most: SECRET_LOCK_MS where there is
+ * time, 0 on a loop. A descriptor, whose close unlocks; -EBUSY, -errno. */
+int secret_file_lock(const char *path, unsigned wait_ms);
 /* At most SECRET_FILE_MAX bytes of a regular file; a NUL stands behind them. The caller frees *ret_data,
  * after explicit_bzero where it matters. 0, -EFBIG, -EINVAL (no regular file), -errno. */
 int secret_file_read(const char *path, char **ret_data, size_t *ret_len);

@@ -141,7 +141,7 @@ static int read_order(int argc, char **argv, const char *help, struct order *ord
  * meanwhile. 0, or the exit status. */
 static int lock(struct order *order)
 {
-    order->lock = order->list ? -1 : secret_file_lock(order->path);
+    order->lock = order->list ? -1 : secret_file_lock(order->path, SECRET_LOCK_MS);
     if (order->list || order->lock >= 0) {
         return EXIT_SUCCESS;
     }

@@ -2,15 +2,17 @@
 #include "app_internal.h"
 #include "authority.h"
 #include "log.h"
+#include "secret_file.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #define LOOK_MS INT64_C(86400000)
+#define BUSY_MS 60000 /* another process, `llamad certs` say, is at it: soon again */
 
 /* An error leaves in force what is there: no reason to end a running cluster, but one to say so daily. */
-static int look_after(struct app *app)
+static int look_after(struct app *app, unsigned wait_ms)
 {
     char error[AUTHORITY_ERROR_SIZE] = "";
     bool made = false;
@@ -21,7 +23,7 @@ static int look_after(struct app *app)
     }
     authority_names_of_machine(names);
     authority_names_add(names, app->config.broker.tls_listen); /* 0.0.0.0 and :: do no harm */
-    int e = authority_keep(app->certs.folder, names, clock_now().wall_ms / 1000, &made, error);
+    int e = authority_keep(app->certs.folder, names, clock_now().wall_ms / 1000, wait_ms, &made, error);
     free(names);
     if (e != 0) {
         log_error("llamad: the broker's certificate: %s", error);
@@ -33,7 +35,10 @@ static int look_after(struct app *app)
 
 static void on_day(void *user)
 {
-    (void)look_after(user); /* the broker takes what is new by itself */
+    struct app *app = user;
+    if (look_after(app, 0) == -EBUSY) { /* the broker takes what is new by itself */
+        loop_timer_start(app->certs.timer, BUSY_MS, LOOK_MS);
+    }
 }
 
 int app_certs_start(struct app *app)
@@ -50,7 +55,7 @@ int app_certs_start(struct app *app)
     }
     app->config.broker.tls_cert = app->certs.cert;
     app->config.broker.tls_key = app->certs.key;
-    int e = look_after(app);
+    int e = look_after(app, SECRET_LOCK_MS);
     loop_timer_start(app->certs.timer, LOOK_MS, LOOK_MS);
     return e;
 }

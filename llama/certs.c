@@ -3,6 +3,7 @@
 #include "authority.h"
 #include "clock.h"
 #include "log.h"
+#include "secret_file.h"
 #include "tool.h"
 #include "topic.h"
 
@@ -87,7 +88,7 @@ static int keep_server(const struct wish *wish, int64_t now_s, char error[AUTHOR
         printf("        less than a third of its life is left: llamad certs --renew\n");
         return 0;
     }
-    e = authority_keep(wish->folder, &names, now_s, &made, error);
+    e = authority_keep(wish->folder, &names, now_s, SECRET_LOCK_MS, &made, error);
     if (e == 0) {
         print_certificate(wish->folder, "server", !made ? "kept" : had ? "renewed" : "made");
     }

@@ -126,7 +126,7 @@ static int use_own_certificate(const struct conf *conf, const struct enrol_wish 
     if (conf_is_set(conf, "broker.tls.listen")) {
         authority_names_add(&wanted, conf_string(conf, "broker.tls.listen"));
     }
-    int e = authority_keep(folder, &wanted, clock_now().wall_ms / 1000, &made, error);
+    int e = authority_keep(folder, &wanted, clock_now().wall_ms / 1000, SECRET_LOCK_MS, &made, error);
     e = e ? e : authority_read(folder, "server", &server, error);
     for (size_t i = 0; e == 0 && i < server.names.count; i++) {
         authority_names_add(names, server.names.list[i]);

@@ -161,7 +161,7 @@ static bool exists(const char *folder, const char *name, const char *ending)
 
 /* All that follows is done by one at a time: two that make an authority would leave the key of one beside the
  * certificate of the other. A descriptor to close, or -errno. */
-static int lock(const char *folder, char error[AUTHORITY_ERROR_SIZE])
+static int lock(const char *folder, unsigned wait_ms, char error[AUTHORITY_ERROR_SIZE])
 {
     char path[PATH_MAX];
     int e = make_folder(folder, error);
@@ -169,7 +169,7 @@ static int lock(const char *folder, char error[AUTHORITY_ERROR_SIZE])
         return e;
     }
     snprintf(path, sizeof path, "%s/ca", folder);
-    int fd = secret_file_lock(path);
+    int fd = secret_file_lock(path, wait_ms);
     return fd < 0 ? fail(error, fd, "cannot lock %.300s", path) : fd;
 }
 
@@ -204,7 +204,7 @@ int authority_make(const char *folder, bool renew, int64_t now_s, bool *ret_made
                    char error[AUTHORITY_ERROR_SIZE])
 {
     *ret_made = false;
-    int fd = lock(folder, error);
+    int fd = lock(folder, SECRET_LOCK_MS, error);
     if (fd < 0) {
         return fd;
     }
@@ -251,7 +251,7 @@ static int issue(const char *folder, const char *name, const struct authority_na
 int authority_issue(const char *folder, const char *name, const struct authority_names *names, int64_t now_s,
                     char error[AUTHORITY_ERROR_SIZE])
 {
-    int fd = lock(folder, error);
+    int fd = lock(folder, SECRET_LOCK_MS, error);
     if (fd < 0) {
         return fd;
     }
@@ -316,8 +316,8 @@ static int keep(const char *folder, struct authority_names *all, int64_t now_s, 
     return e;
 }
 
-int authority_keep(const char *folder, const struct authority_names *names, int64_t now_s, bool *ret_made,
-                   char error[AUTHORITY_ERROR_SIZE])
+int authority_keep(const char *folder, const struct authority_names *names, int64_t now_s, unsigned wait_ms,
+                   bool *ret_made, char error[AUTHORITY_ERROR_SIZE])
 {
     struct authority_names *all = malloc(sizeof *all);
     *ret_made = false;
@@ -325,7 +325,7 @@ int authority_keep(const char *folder, const struct authority_names *names, int6
         return fail(error, -ENOMEM, "cannot look after %.300s", folder);
     }
     *all = *names;
-    int fd = lock(folder, error);
+    int fd = lock(folder, wait_ms, error);
     int e = fd < 0 ? fd : keep(folder, all, now_s, ret_made, error);
     if (fd >= 0) {
         close(fd);

@@ -62,9 +62,10 @@ int authority_issue(const char *folder, const char *name, const struct authority
                     char error[AUTHORITY_ERROR_SIZE]);
 /* What a daemon does at its start and then daily: makes authority and server certificate where they are
  * missing, renews the latter when it is due, lacks one of `names` (and keeps those it has), or does not fit
- * its key or the authority. *ret_made: there is a new one. 0 or -errno with `error`. */
-int authority_keep(const char *folder, const struct authority_names *names, int64_t now_s, bool *ret_made,
-                   char error[AUTHORITY_ERROR_SIZE]);
+ * its key or the authority. *ret_made: there is a new one. -EBUSY if another process is at it for longer than
+ * `wait_ms`, as secret_file_lock has it. 0 or -errno with `error`. */
+int authority_keep(const char *folder, const struct authority_names *names, int64_t now_s, unsigned wait_ms,
+                   bool *ret_made, char error[AUTHORITY_ERROR_SIZE]);
 /* The authority's certificate as DER, which is the shortest form of it. malloc'ed. 0 or -errno with `error`.
  */
 int authority_der(const char *ca_file, unsigned char **ret_der, size_t *ret_len,

@@ -90,7 +90,7 @@ static bool parse_entry(struct line line, struct account *ret, struct line *ret_
 
 static int lock(const char *file, char error[MQTT_ACCOUNTS_ERROR_SIZE])
 {
-    int fd = secret_file_lock(file);
+    int fd = secret_file_lock(file, SECRET_LOCK_MS);
     return fd < 0 ? fail(error, fd, "cannot lock", file) : fd;
 }
 

@@ -1,6 +1,9 @@
 /* authority: what is made, kept and renewed, and when; what a broken folder gives. */
 #include "authority.h"
+#include "clock.h"
+#include "secret_file.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -63,7 +66,7 @@ static struct authority_names names_of(const char *one, const char *two)
 static bool keep(const struct authority_names *names, int64_t now_s)
 {
     bool made;
-    int e = authority_keep(certs, names, now_s, &made, error);
+    int e = authority_keep(certs, names, now_s, SECRET_LOCK_MS, &made, error);
     if (e != 0) {
         fail_msg("%s", error);
     }
@@ -168,7 +171,7 @@ static void no_certificate_outlives_its_authority(void **state)
     assert_true(keep(&names, NOW + 9 * YEAR));
     assert_int_equal(read_back("server").until_s, read_back("ca").until_s);
     bool made;
-    assert_true(authority_keep(certs, &names, NOW + 11 * YEAR, &made, error) < 0);
+    assert_true(authority_keep(certs, &names, NOW + 11 * YEAR, SECRET_LOCK_MS, &made, error) < 0);
     assert_non_null(strstr(error, "the authority itself has ended"));
     assert_false(made);
 }
@@ -217,7 +220,7 @@ static void authority_without_its_key_signs_nothing(void **state)
     keep(&names, NOW);
     assert_int_equal(unlink(path("ca.key")), 0);
     assert_false(keep(&names, NOW));
-    assert_true(authority_keep(certs, &names, NOW + 2 * YEAR, &made, error) < 0);
+    assert_true(authority_keep(certs, &names, NOW + 2 * YEAR, SECRET_LOCK_MS, &made, error) < 0);
     assert_non_null(strstr(error, "ca.key"));
     assert_int_equal(read_back("server").until_s, NOW + (AUTHORITY_DAYS - 1) * DAY);
 }
@@ -229,14 +232,14 @@ static void damaged_file_is_named_and_left_alone(void **state)
     bool made;
     keep(&names, NOW);
     write_text("server.crt", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
-    assert_true(authority_keep(certs, &names, NOW, &made, error) < 0);
+    assert_true(authority_keep(certs, &names, NOW, SECRET_LOCK_MS, &made, error) < 0);
     assert_non_null(strstr(error, "server.crt is not what it should be"));
     write_text("ca.key", "rubbish");
     assert_int_equal(unlink(path("server.crt")), 0);
-    assert_true(authority_keep(certs, &names, NOW, &made, error) < 0);
+    assert_true(authority_keep(certs, &names, NOW, SECRET_LOCK_MS, &made, error) < 0);
     assert_non_null(strstr(error, "ca.key"));
     assert_int_equal(unlink(path("ca.crt")), 0);
-    assert_true(authority_keep(certs, &names, NOW, &made, error) < 0);
+    assert_true(authority_keep(certs, &names, NOW, SECRET_LOCK_MS, &made, error) < 0);
 }
 
 /* Power failed between the key and its certificate, or the authority was made anew. */
@@ -262,6 +265,22 @@ static void what_does_not_belong_together_is_made_anew(void **state)
              "openssl verify -attime %lld -CAfile %s/ca.crt %s/server.crt >/dev/null", (long long)NOW, certs,
              certs);
     assert_int_equal(system(command), 0);
+    assert_false(keep(&names, NOW));
+}
+
+static void on_a_loop_nobody_waits_for_another_process(void **state)
+{
+    (void)state;
+    struct authority_names names = names_of("llama.lan", NULL);
+    bool made;
+    keep(&names, NOW);
+    int fd = secret_file_lock(path("ca"), SECRET_LOCK_MS);
+    assert_true(fd >= 0);
+    int64_t begin_ms = clock_now().mono_ms;
+    assert_int_equal(authority_keep(certs, &names, NOW, 0, &made, error), -EBUSY);
+    assert_true(clock_now().mono_ms - begin_ms < SECRET_LOCK_MS);
+    assert_non_null(strstr(error, "cannot lock"));
+    close(fd);
     assert_false(keep(&names, NOW));
 }
 
@@ -306,6 +325,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(authority_without_its_key_signs_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(damaged_file_is_named_and_left_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(what_does_not_belong_together_is_made_anew, setup, teardown),
+        cmocka_unit_test_setup_teardown(on_a_loop_nobody_waits_for_another_process, setup, teardown),
         cmocka_unit_test_setup_teardown(authority_is_given_as_der, setup, teardown),
         cmocka_unit_test_setup_teardown(machine_has_names, setup, teardown),
     };
