@@ -5,6 +5,7 @@
 #include "config.h"
 #include "enrol_check.h"
 #include "enrol_files.h"
+#include "file.h"
 #include "log.h"
 
 #include <errno.h>
@@ -149,12 +150,10 @@ static void begin_using(const char *config)
 
 /* --- all of it --- */
 
-/* The service's, too, where we may not look at it: who forgot sudo is to be told so, and not to change some
- * other file that no service reads. The caller frees it. */
+/* The caller frees it. */
 static char *find_config(const struct wish *wish)
 {
-    bool installed = access(INSTALLED, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR);
-    if (wish->config || installed) {
+    if (wish->config || file_may_exist(INSTALLED)) {
         return strdup(wish->config ? wish->config : INSTALLED);
     }
     struct conf *conf = conf_load(NULL, getenv);

@@ -70,6 +70,11 @@ int file_write_all(int fd, const char *data, size_t len)
     return 0;
 }
 
+bool file_may_exist(const char *path)
+{
+    return access(path, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR);
+}
+
 const char *file_folder(const char *path, char ret_folder[PATH_MAX])
 {
     const char *slash = strrchr(path, '/');

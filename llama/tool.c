@@ -1,5 +1,6 @@
 #include "tool.h"
 
+#include "file.h"
 #include "folders.h"
 #include "log.h"
 
@@ -27,16 +28,10 @@ int tool_usage(const char *name, const char *what, const char *which)
     return TOOL_USAGE;
 }
 
-/* There, though perhaps not for us: who forgot sudo is to be told so, and not to work on some other file. */
-static bool exists(const char *path)
-{
-    return access(path, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR);
-}
-
 struct conf *tool_conf(const char *name, const char *file)
 {
     static const char installed[] = SYSCONFDIR "/llamad/config.yaml";
-    struct conf *conf = conf_load(file || !exists(installed) ? file : installed, getenv);
+    struct conf *conf = conf_load(file || !file_may_exist(installed) ? file : installed, getenv);
     if (!conf) {
         tool_error(name, "%s", strerror(errno));
         return NULL;
