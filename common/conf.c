@@ -104,10 +104,10 @@ static void apply_group(struct pass *pass, const struct yaml_node *node, const c
         bool fits = n > 0 && (size_t)n < sizeof name && !strchr(entry->key, '.');
         int key = fits ? conf_key_find(name) : -1;
         bool is_group = key < 0 && fits && conf_is_group(name);
-        if (key < 0 && !is_group && report_misplaced(pass, entry, group)) {
-            continue;
-        } else if (key < 0 && !is_group) {
-            report_unknown(pass, entry, group, ours);
+        if (key < 0 && !is_group) {
+            if (!report_misplaced(pass, entry, group)) {
+                report_unknown(pass, entry, group, ours);
+            }
         } else if (is_overruled(pass, node, i, name, ours)) {
             continue;
         } else if (is_group) {
@@ -135,10 +135,10 @@ static void apply_root(struct pass *pass, const struct yaml_node *root)
     for (size_t i = 0; i < root->count && !pass->conf->no_memory; i++) {
         const struct yaml_node *entry = &root->children[i];
         enum conf_section kind = conf_section_kind(entry->key);
-        if (kind == SECTION_UNKNOWN && report_misplaced(pass, entry, "")) {
-            continue;
-        } else if (kind == SECTION_UNKNOWN) {
-            report_section(pass, entry);
+        if (kind == SECTION_UNKNOWN) {
+            if (!report_misplaced(pass, entry, "")) {
+                report_section(pass, entry);
+            }
         } else if (kind != SECTION_SMOLLAMA &&
                    !is_overruled(pass, root, i, entry->key, kind == SECTION_OURS)) {
             apply_group(pass, entry, entry->key, kind == SECTION_OURS);

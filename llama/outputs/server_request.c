@@ -84,8 +84,7 @@ static void read_way(struct server *server, struct lws *wsi, struct request *req
         memcpy(how.path, server->public_path, sizeof how.path);
     }
     const struct forwarded_headers headers = {
-        /* all of it, however long: the end is the proxy's, and a client can put as much before it as it likes
-         */
+        /* All of it, however long: only its end is the proxy's. */
         .x_for = header(wsi, WSI_TOKEN_X_FORWARDED_FOR, (char *)server->scratch, LIMIT_HEADERS + 1),
         .x_proto = custom_header(wsi, "x-forwarded-proto:", x_proto, sizeof x_proto),
         .x_prefix = custom_header(wsi, "x-forwarded-prefix:", x_prefix, sizeof x_prefix)};

@@ -31,8 +31,8 @@ struct poller {
     struct backoff jitter;
     uint32_t interval_ms;
     unsigned parallel;
-    char resume[HOPES]
-               [NODE_NAME_MAX + 1]; /* the first node that found no place in the last scan; "" = none */
+    /* The first node that found no place in the last scan; "" = none. */
+    char resume[HOPES][NODE_NAME_MAX + 1];
     struct poller_stats stats;
     void (*changed)(void *user);
     void *user;

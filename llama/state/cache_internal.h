@@ -162,8 +162,7 @@ void cache_judge_all(struct cache *cache, struct now now, bool evidence_changed)
 void cache_seen(struct entry *entry, int64_t mono_ms, struct now now);
 /* Chooses the URL anew; if that makes it another, the old one holds no more. */
 void cache_follow_url(struct entry *entry);
-/* The URL that its agent announces ("" = none), copied; chooses as above. Without memory, it stays as it was.
- */
+/* The URL that its agent announces ("" = none), copied; chooses as above. Out of memory, it stays. */
 void cache_take_announced(struct entry *entry, const char *url, bool allowed);
 /* An agent speaks for this node, be it by an old message. */
 static inline void cache_agent_heard(struct entry *entry, struct now now)

@@ -162,8 +162,8 @@ export class Feed {
   }
 
   /**
-   * The page was looked at again after a while, or the network came back: a socket that died meanwhile should not look alive, and a
-   * back-off that a hidden page stretched should not be waited for.
+   * The page was looked at again after a while, or the network came back: a socket that died meanwhile should not
+   * look alive, and a back-off that a hidden page stretched should not be waited for.
    */
   checkNow(): void {
     this.retryNow();
