@@ -1,4 +1,5 @@
-// A page that is left open outlives the llamad that served it: after an update, its scripts are those of an earlier one.
+// A page that is left open outlives the llamad that served it: after an update, its scripts are those of an earlier
+// one.
 
 /** The mark of the script that llamad serves now; null when it does not say. */
 async function askMark(): Promise<string | null> {
@@ -15,6 +16,11 @@ export class Scripts {
   private mark: string | null = null;
   /** True once llamad serves other ones than those that run. */
   outdated = false;
+
+  /** False until llamad has said what it serves. */
+  get known(): boolean {
+    return this.mark !== null;
+  }
 
   constructor(private readonly ask = askMark) {}
 

@@ -28,6 +28,8 @@ const PARTIAL_MS = 1000;
 const WAITING_MAX = 256;
 /** A second that took as long was a sleep of the computer. */
 const SLEPT_MS = 10_000;
+/** So long after the start, llamad is asked which scripts it serves: those that run. */
+const FIRST_LOOK_MS = 2000;
 
 export const model = signal<Model>(emptyModel);
 export const connection = signal<Connection>({ phase: 'connecting' });
@@ -288,7 +290,8 @@ export function start(): void {
   effect(() => {
     if (connection.value.phase !== 'live') return;
     void askSession().then((said) => (session.value = said));
-    void scripts.look();
+    // At the start the first values come first.
+    setTimeout(() => void scripts.look(), scripts.known ? 0 : FIRST_LOOK_MS);
   });
   feed.start();
   // Opened in the background: nothing will say that it is hidden.
