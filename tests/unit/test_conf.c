@@ -332,7 +332,7 @@ static void depth_size_and_number_are_limited(void **state)
     }
     assert_problems(text, "error: c.yaml:100000:3: too many values\n");
     at = text + sprintf(text, "alpaca: {labels: {k: v");
-    for (unsigned i = 0; i < 1000; i++) {
+    for (unsigned i = 0; i < 1500; i++) {
         at += sprintf(at, ",k%u: v", i);
     }
     strcpy(at, "}}\n");
