@@ -229,6 +229,11 @@ bool mqtt_is_up(const struct mqtt *mqtt)
     return mqtt->state == MQTT_UP && !mqtt->seen.ended;
 }
 
+bool mqtt_is_listening(const struct mqtt *mqtt)
+{
+    return mqtt_is_up(mqtt) && mqtt->listening;
+}
+
 bool mqtt_is_v5(const struct mqtt *mqtt)
 {
     return mqtt_is_up(mqtt) && mqtt->v5;

@@ -80,6 +80,9 @@ struct mqtt *mqtt_create(struct loop *loop, const struct mqtt_options *options,
 /* Starts connecting; returns at once. */
 void mqtt_start(struct mqtt *mqtt);
 bool mqtt_is_up(const struct mqtt *mqtt); /* CONNACK with success was received, and the connection stands */
+/* It is up, and the broker has answered what was subscribed to in `connected`: what is published from now on
+ * is heard. Until then it may be missed. */
+bool mqtt_is_listening(const struct mqtt *mqtt);
 bool mqtt_is_v5(const struct mqtt *mqtt); /* the standing connection speaks MQTT 5 */
 /* The broker's Maximum Packet Size; UINT32_MAX if it named none. */
 uint32_t mqtt_max_packet(const struct mqtt *mqtt);

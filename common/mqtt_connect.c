@@ -249,7 +249,8 @@ void mqtt_connect_drop(struct mqtt *mqtt)
     mqtt->handle = NULL;
     loop_timer_stop(mqtt->wait);
     loop_timer_stop(mqtt->tick);
-    mqtt->stands = false;
+    mqtt->stands = mqtt->listening = false;
+    mqtt->subscribing = 0;
     mqtt_inflight_clear(&mqtt->inflight);
     mqtt->seen = (struct mqtt_seen){0};
 }

@@ -86,6 +86,8 @@ struct mqtt {
     bool tcp_up; /* the TCP connection of this attempt stands */
     bool stands; /* and the broker has accepted ours */
     bool delivered;
+    bool listening;       /* SUBACK came for all of the first subscriptions */
+    unsigned subscribing; /* SUBSCRIBE without SUBACK */
 
     struct loop_io *io;
     struct loop_timer *tick;  /* each second, for keepalive */

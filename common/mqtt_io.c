@@ -88,6 +88,9 @@ static void on_subscribe(struct mosquitto *handle, void *user, int mid, int coun
     (void)properties;
     struct mqtt *mqtt = user;
     mqtt->seen.progress = true;
+    if (mqtt->subscribing > 0 && --mqtt->subscribing == 0) {
+        mqtt->listening = true;
+    }
     char *filter = mqtt_inflight_take(&mqtt->inflight, (uint16_t)mid);
     for (int i = 0; i < count; i++) {
         if (granted[i] >= 0x80) {

@@ -172,6 +172,7 @@ int mqtt_subscribe(struct mqtt *mqtt, const char *filter, int qos)
     }
     if (rc == MOSQ_ERR_SUCCESS) {
         (void)mqtt_inflight_add(&mqtt->inflight, (uint16_t)mid, filter, 0);
+        mqtt->subscribing++;
     }
     return sent(mqtt, rc, error);
 }

@@ -14,7 +14,7 @@ static void write_broker(const struct status_parts *parts, struct buf *out)
     buf_json_key(out, "broker");
     buf_char(out, '{');
     buf_json_key(out, "state");
-    buf_json_cstr(out, up ? "connected" : "disconnected");
+    buf_json_cstr(out, mqtt_is_listening(mqtt) ? "connected" : "disconnected");
     buf_json_key(out, "host");
     buf_json_cstr(out, parts->host);
     member_int(out, "port", parts->port);

@@ -472,6 +472,24 @@ static void refusals_are_named_with_their_topic(void **state)
     stage_finish(&s);
 }
 
+static void listens_once_all_of_the_first_subscriptions_are_answered(void **state)
+{
+    (void)state;
+    static const enum stub_action script[] = {STUB_ACCEPT};
+    struct stage s;
+    stage_start(&s, script, COUNT(script));
+    world_start(&s.world);
+    world_until(&s.world, 3000, s.world.connects == 1);
+    assert_int_equal(mqtt_subscribe(s.world.mqtt, "a", 1), 0);
+    assert_int_equal(mqtt_subscribe(s.world.mqtt, "b", 1), 0);
+    assert_false(mqtt_is_listening(s.world.mqtt));
+    world_until(&s.world, 1000, mqtt_is_listening(s.world.mqtt));
+    assert_int_equal(mqtt_under_way(s.world.mqtt), 0);
+    assert_int_equal(mqtt_subscribe(s.world.mqtt, "c", 1), 0);
+    assert_true(mqtt_is_listening(s.world.mqtt)); /* to what it did before */
+    stage_finish(&s);
+}
+
 static void packet_above_the_brokers_limit_is_not_sent(void **state)
 {
     (void)state;
@@ -668,6 +686,7 @@ int main(void)
         cmocka_unit_test(short_lives_of_a_unique_client_mean_nothing),
         cmocka_unit_test(hold_off_puts_the_next_attempt_off),
         cmocka_unit_test(refusals_are_named_with_their_topic),
+        cmocka_unit_test(listens_once_all_of_the_first_subscriptions_are_answered),
         cmocka_unit_test(packet_above_the_brokers_limit_is_not_sent),
         cmocka_unit_test(bad_topics_and_a_missing_connection_are_errors),
         cmocka_unit_test(broker_that_never_acknowledges_is_not_fed_for_ever),
